@@ -1,0 +1,65 @@
+// Command rollcall is the service and its tools: `rollcall --help` lists them.
+//
+// This package only reads flags and environment, minds signals, and turns errors into exit codes; the work is in internal/.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-erp/rollcall/internal/config"
+	"github.com/rollcall-erp/rollcall/internal/devdb"
+)
+
+func main() {
+	devdb.RunChild() // returns unless this process is the database's supervisor
+	if err := realMain(); err != nil {
+		fmt.Fprintln(os.Stderr, "rollcall:", err)
+		os.Exit(1)
+	}
+}
+
+func realMain() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// After the first signal the second one ends the program at once.
+	context.AfterFunc(ctx, stop)
+	return rootCommand().ExecuteContext(ctx)
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "rollcall",
+		Short:         "A school ERP's HTTP API for many school groups",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(serveCommand(), devCommand(), tenantCommand(configuredDatabase), migrateCommand(configuredDatabase))
+	return root
+}
+
+// databaseURL yields the database to work on.
+type databaseURL func() (string, error)
+
+// configuredDatabase is the database of the environment.
+func configuredDatabase() (string, error) {
+	c, err := config.Read(os.LookupEnv)
+	if err != nil {
+		return "", err
+	}
+	return c.DatabaseURL.Reveal(), c.RequireDatabase()
+}
+
+// newLog writes JSON lines for machines, or text for a person at a terminal.
+func newLog(forPeople bool) *slog.Logger {
+	if forPeople {
+		return slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, nil))
+}

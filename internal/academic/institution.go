@@ -1,0 +1,92 @@
+package academic
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/rollcall-erp/rollcall/gen/api"
+	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/page"
+)
+
+// ListInstitutions lists the schools and campuses of the group by name.
+func (h *Handler) ListInstitutions(ctx context.Context, request api.ListInstitutionsRequestObject) (api.ListInstitutionsResponseObject, error) {
+	p := request.Params
+	filters := p
+	filters.Page, filters.Limit, filters.Cursor = nil, nil, nil
+	data, info, err := listing[nameKey, gendb.Institution, api.Institution]{
+		name:       "institutions",
+		parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
+		filters:    filters,
+		rows:       institutionRows,
+		count: func(ctx context.Context, q *db.Queries) (int64, error) {
+			return q.CountInstitutions(ctx, page.CountLimit())
+		},
+		key:  func(row gendb.Institution) nameKey { return nameKey{row.Name, row.ID} },
+		view: institutionView,
+	}.read(ctx, h.DB)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListInstitutions200JSONResponse{Data: data, Page: info}, nil
+}
+
+func institutionRows(ctx context.Context, q *db.Queries, r page.Request[nameKey]) ([]gendb.Institution, error) {
+	params := gendb.ListInstitutionsParams{RowLimit: r.RowLimit(), RowOffset: r.RowOffset()}
+	if r.After != nil {
+		params.AfterName, params.AfterID = &r.After.Name, &r.After.ID
+	}
+	return q.ListInstitutions(ctx, params)
+}
+
+// CreateInstitution adds a school or campus to the group.
+func (h *Handler) CreateInstitution(ctx context.Context, request api.CreateInstitutionRequestObject) (api.CreateInstitutionResponseObject, error) {
+	body := request.Body
+	row, err := one(ctx, h.DB, db.Options{}, (*db.Queries).CreateInstitution, gendb.CreateInstitutionParams{
+		ID: uuid.Must(uuid.NewV7()), Name: body.Name, Code: body.Code, IsActive: *body.IsActive,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.CreateInstitution201JSONResponse{
+		Body:    institutionView(row),
+		Headers: api.CreateInstitution201ResponseHeaders{Location: "/v1/institutions/" + row.ID.String()},
+	}, nil
+}
+
+// GetInstitution gets one institution.
+func (h *Handler) GetInstitution(ctx context.Context, request api.GetInstitutionRequestObject) (api.GetInstitutionResponseObject, error) {
+	row, err := one(ctx, h.DB, db.ReadOnly, (*db.Queries).GetInstitution, request.InstitutionId)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetInstitution200JSONResponse(institutionView(row)), nil
+}
+
+// UpdateInstitution changes what a merge patch names.
+func (h *Handler) UpdateInstitution(ctx context.Context, request api.UpdateInstitutionRequestObject) (api.UpdateInstitutionResponseObject, error) {
+	body := cmp.Or(request.JSONBody, request.ApplicationMergePatchPlusJSONBody)
+	row, err := patch(ctx, h.DB, request.InstitutionId, (*db.Queries).LockInstitution,
+		func(ctx context.Context, q *db.Queries, row gendb.Institution) (gendb.Institution, error) {
+			return q.UpdateInstitution(ctx, gendb.UpdateInstitutionParams{
+				ID:       row.ID,
+				Name:     patched(body.Name, row.Name),
+				Code:     patched(body.Code, row.Code),
+				IsActive: patched(body.IsActive, row.IsActive),
+			})
+		})
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateInstitution200JSONResponse(institutionView(row)), nil
+}
+
+func institutionView(row gendb.Institution) api.Institution {
+	return api.Institution{
+		Id: row.ID, Name: row.Name, Code: row.Code, IsActive: row.IsActive,
+		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
+	}
+}

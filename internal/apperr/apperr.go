@@ -1,0 +1,170 @@
+// Package apperr is the one kind of error that reaches a client.
+//
+// A handler, a rule or the database layer returns an *Error that says what kind of failure it is, what a person should
+// read, and which fields are at fault. internal/server renders it, once, as an RFC 9457 problem document. Every other
+// error is a fault of ours: the client sees a bare 500, the log sees the cause.
+package apperr
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Kind is the class of a failure; each has one HTTP status and one problem type.
+type Kind int
+
+// The kinds. Internal is the zero value, so that a forgotten kind says nothing to the client.
+const (
+	Internal Kind = iota
+	Invalid
+	Unauthenticated
+	Forbidden
+	NotFound
+	MethodNotAllowed
+	Conflict
+	PreconditionFailed
+	TooLarge
+	UnsupportedMediaType
+	Unavailable
+	// OutcomeUnknown is the commit whose reply was lost: it may have happened.
+	OutcomeUnknown
+	// Canceled is a client that went away; nobody reads the answer.
+	Canceled
+)
+
+// Location is the part of a request that a fault is in.
+type Location string
+
+// The locations.
+const (
+	Body   Location = "body"
+	Query  Location = "query"
+	Path   Location = "path"
+	Header Location = "header"
+)
+
+// Field is one fault of a request.
+type Field struct {
+	In      Location
+	Field   string // plain name: "email", "students[3].email"; empty for the part as a whole
+	Pointer string // RFC 6901, for the body only
+	Code    string // the schema keyword or a rule's name: "required", "unique", "reference"
+	Message string // for people; never holds the value itself
+}
+
+// Error is a failure that may be shown to the client.
+type Error struct {
+	Kind       Kind
+	Detail     string // for people; empty when the kind says it all
+	Fields     []Field
+	RetryAfter time.Duration // for Unavailable and OutcomeUnknown
+	cause      error
+}
+
+// New makes an error of a kind with a detail for people.
+func New(kind Kind, detail string) *Error { return &Error{Kind: kind, Detail: detail} }
+
+// Wrap makes an error of a kind that keeps its cause for the log.
+func Wrap(kind Kind, detail string, cause error) *Error {
+	return &Error{Kind: kind, Detail: detail, cause: cause}
+}
+
+// WithFields makes an error of a kind from faults; nil when there are none, so that a rule can return it directly
+// through ErrorOrNil.
+func WithFields(kind Kind, fields ...Field) *Error {
+	return &Error{Kind: kind, Detail: summary(fields), Fields: fields}
+}
+
+// InvalidFields is nil without faults, otherwise an Invalid error that reports all of them.
+func InvalidFields(fields []Field) error { return orNil(Invalid, fields) }
+
+// ConflictFields is nil without faults, otherwise a Conflict that reports all of them.
+func ConflictFields(fields []Field) error { return orNil(Conflict, fields) }
+
+func orNil(kind Kind, fields []Field) error {
+	if len(fields) == 0 {
+		return nil // an untyped nil: a nil *Error in an error is not nil
+	}
+	return WithFields(kind, fields...)
+}
+
+func summary(fields []Field) string {
+	switch len(fields) {
+	case 0:
+		return ""
+	case 1:
+		return "One field needs attention."
+	default:
+		return fmt.Sprintf("%d fields need attention.", len(fields))
+	}
+}
+
+// BodyField is a fault of a member of the body, named by its path ("guardians", 0, "email").
+func BodyField(code, message string, path ...any) Field {
+	var name, pointer strings.Builder
+	for _, p := range path {
+		fmt.Fprintf(&pointer, "/%s", escapePointer(fmt.Sprint(p)))
+		switch p.(type) {
+		case int:
+			fmt.Fprintf(&name, "[%d]", p)
+		default:
+			if name.Len() > 0 {
+				name.WriteByte('.')
+			}
+			fmt.Fprint(&name, p)
+		}
+	}
+	return Field{In: Body, Field: name.String(), Pointer: pointer.String(), Code: code, Message: message}
+}
+
+var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")
+
+func escapePointer(token string) string { return pointerEscaper.Replace(token) }
+
+// Under names the same faults below a place in the body: under ("students", 36), email becomes students[36].email.
+func Under(fields []Field, path ...any) []Field {
+	prefix := BodyField("", "", path...)
+	out := make([]Field, len(fields))
+	for i, f := range fields {
+		f.Pointer = prefix.Pointer + f.Pointer
+		f.Field = strings.Trim(prefix.Field+"."+f.Field, ".")
+		out[i] = f
+	}
+	return out
+}
+
+// Error is for the log.
+func (e *Error) Error() string {
+	text := e.Kind.String()
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	for _, f := range e.Fields {
+		text += fmt.Sprintf(" [%s %s %s]", f.In, f.Field, f.Code)
+	}
+	if e.cause != nil {
+		text += ": " + e.cause.Error()
+	}
+	return text
+}
+
+// Unwrap is the cause.
+func (e *Error) Unwrap() error { return e.cause }
+
+// KindOf is the kind of an error; Internal when it is not one of ours.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return Internal
+}
+
+var kindNames = [...]string{
+	"internal", "invalid", "unauthenticated", "forbidden", "not found", "method not allowed", "conflict",
+	"precondition failed", "too large", "unsupported media type", "unavailable", "outcome unknown", "canceled",
+}
+
+// String is the kind in words.
+func (k Kind) String() string { return kindNames[k] }

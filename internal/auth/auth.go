@@ -1,0 +1,60 @@
+// Package auth is sign-in: passwords, sessions, and the principal who asks.
+//
+// A session's token is <prefix>.<tenant id>.<secret>: the tenant says in which schema to look, the secret is 256 random
+// bits of which the database keeps only a hash. internal/server authenticates each request with Authenticate and puts the
+// Principal into its context; handlers read it with From, and open their transaction in its tenant with Scope.
+package auth
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rollcall-erp/rollcall/internal/db"
+)
+
+// Principal is who asks.
+type Principal struct {
+	Tenant      uuid.UUID
+	Session     uuid.UUID
+	User        uuid.UUID
+	Email       string
+	FirstName   string
+	LastName    string
+	Roles       []string
+	Permissions []string // sorted
+
+	SessionCreatedAt time.Time
+	SessionExpiresAt time.Time
+}
+
+// May reports whether the principal holds a permission. The empty permission asks for nothing.
+func (p Principal) May(permission string) bool {
+	if permission == "" {
+		return true
+	}
+	_, found := slices.BinarySearch(p.Permissions, permission)
+	return found
+}
+
+type principalKey struct{}
+
+// With is ctx with a principal.
+func With(ctx context.Context, p Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
+}
+
+// From is the principal of ctx. It panics without one: a handler of an operation that needs a sign-in is only reached
+// with a principal.
+func From(ctx context.Context) Principal { return ctx.Value(principalKey{}).(Principal) }
+
+// Lookup is the principal of ctx, if there is one.
+func Lookup(ctx context.Context) (Principal, bool) {
+	p, ok := ctx.Value(principalKey{}).(Principal)
+	return p, ok
+}
+
+// Scope is the schema of the principal's tenant.
+func Scope(ctx context.Context) db.Scope { return db.Tenant(From(ctx).Tenant) }

@@ -1,0 +1,95 @@
+// Package config turns environment variables into one struct. It reads them through a function, so that a test passes a
+// map, and a secret in it never prints.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/rollcall-erp/rollcall/internal/seal"
+)
+
+// Lookup is os.LookupEnv, or a map's reading in a test.
+type Lookup func(name string) (value string, found bool)
+
+// Config is all that an operator can set.
+type Config struct {
+	Addr            string // ROLLCALL_ADDR
+	DatabaseURL     Secret // DATABASE_URL; it holds a password
+	DataDir         string // ROLLCALL_DATA_DIR, used by `rollcall dev` only
+	EncryptionKey   Secret // ROLLCALL_ENCRYPTION_KEY, base64 of 32 bytes
+	ShutdownTimeout time.Duration
+}
+
+// Secret is a text that shows as [secret] in logs and formatted output.
+type Secret string
+
+// String hides the value.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "[secret]"
+}
+
+// GoString hides the value from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText hides the value from JSON.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue hides the value from slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Reveal is the value itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// Read reads the environment. An error names the variable and says what it wants.
+func Read(lookup Lookup) (Config, error) {
+	get := func(name, fallback string) string {
+		if v, found := lookup(name); found && v != "" {
+			return v
+		}
+		return fallback
+	}
+	c := Config{
+		Addr:            get("ROLLCALL_ADDR", "127.0.0.1:8080"),
+		DatabaseURL:     Secret(get("DATABASE_URL", "")),
+		DataDir:         get("ROLLCALL_DATA_DIR", ".data"),
+		EncryptionKey:   Secret(get("ROLLCALL_ENCRYPTION_KEY", "")),
+		ShutdownTimeout: 20 * time.Second,
+	}
+	if c.EncryptionKey != "" {
+		if _, err := seal.ParseKey(c.EncryptionKey.Reveal()); err != nil {
+			return Config{}, fmt.Errorf("ROLLCALL_ENCRYPTION_KEY: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// RequireDatabase says what to do when there is no database.
+func (c Config) RequireDatabase() error {
+	if c.DatabaseURL == "" {
+		return errors.New("DATABASE_URL is not set; `rollcall dev` (make run) brings a database of its own")
+	}
+	return nil
+}
+
+// RequireKey says what to do when there is no key.
+func (c Config) RequireKey() error {
+	if c.EncryptionKey == "" {
+		return errors.New("ROLLCALL_ENCRYPTION_KEY is not set; make one with: openssl rand -base64 32 (and keep it: without it sealed values are lost)")
+	}
+	return nil
+}
+
+// Box makes the box of the configured key.
+func (c Config) Box() (*seal.Box, error) {
+	key, err := seal.ParseKey(c.EncryptionKey.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("ROLLCALL_ENCRYPTION_KEY: %w", err)
+	}
+	return seal.New(key)
+}

@@ -1,0 +1,128 @@
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/contract/strictjson"
+)
+
+// body is a compiled request body of one media type.
+type body struct {
+	schema  *openapi3.Schema
+	refiner *refiner
+}
+
+// checkBody returns the faults of the body; the error is for one that cannot be read as JSON at all.
+func (op *Operation) checkBody(r *http.Request) ([]apperr.Field, error) {
+	if len(op.bodies) == 0 {
+		return nil, refuseBody(r)
+	}
+	b, err := op.bodyOf(r)
+	if err != nil {
+		return nil, err
+	}
+	data, err := op.read(r)
+	if err != nil {
+		return nil, err
+	}
+	value, err := strictjson.Decode(data)
+	if err != nil {
+		return nil, decodeError(err)
+	}
+	value, fields := b.check(value)
+	r.Body = &validatedBody{value: value}
+	return fields, nil
+}
+
+// check normalises and validates a decoded body.
+func (b *body) check(value any) (any, []apperr.Field) {
+	value = b.refiner.normalize(value)
+	fields := bodyFaults(b.schema.VisitJSON(value, bodyOptions...))
+	return value, unique(append(fields, b.refiner.faults(value)...))
+}
+
+// CheckSchema validates a JSON value against a named schema of the document, as if it stood at path in a body. It is for
+// values that a handler has put together, such as a stored object with a patch applied.
+func (c *Contract) CheckSchema(name string, raw []byte, path ...any) error {
+	b, ok := c.schemas[name]
+	if !ok {
+		return fmt.Errorf("openapi.yaml has no schema %s", name)
+	}
+	value, err := strictjson.Decode(raw)
+	if err != nil {
+		return decodeError(err)
+	}
+	_, fields := b.check(value)
+	return apperr.InvalidFields(apperr.Under(fields, path...))
+}
+
+func refuseBody(r *http.Request) error {
+	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	return apperr.New(apperr.Invalid, "This operation takes no body.")
+}
+
+// bodyOf chooses the schema by media type, and leaves the type in the header as the generated handler expects it.
+func (op *Operation) bodyOf(r *http.Request) (*body, error) {
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	b, known := op.bodies[mediaType]
+	charset, hasCharset := params["charset"]
+	if err != nil || !known || hasCharset && !strings.EqualFold(charset, "utf-8") {
+		types := strings.Join(slices.Sorted(maps.Keys(op.bodies)), " or ")
+		return nil, apperr.New(apperr.UnsupportedMediaType, fmt.Sprintf("Send the body as %s.", types))
+	}
+	r.Header.Set("Content-Type", mediaType)
+	return b, nil
+}
+
+// read reads the body up to the operation's limit, and nothing when the client announces more.
+func (op *Operation) read(r *http.Request) ([]byte, error) {
+	tooLarge := apperr.New(apperr.TooLarge, fmt.Sprintf("The body may have %d bytes.", op.MaxBodyBytes))
+	if r.ContentLength > op.MaxBodyBytes {
+		return nil, tooLarge
+	}
+	data, err := io.ReadAll(io.LimitReader(r.Body, op.MaxBodyBytes+1))
+	if err != nil {
+		return nil, apperr.Wrap(apperr.Invalid, "The body could not be read to its end.", err)
+	}
+	if int64(len(data)) > op.MaxBodyBytes {
+		return nil, tooLarge
+	}
+	return data, nil
+}
+
+func decodeError(err error) error {
+	syntax, ok := errors.AsType[*strictjson.SyntaxError](err)
+	if !ok {
+		return err
+	}
+	e := apperr.Wrap(apperr.Invalid, syntax.Message, err)
+	e.Fields = []apperr.Field{{
+		In: apperr.Body, Field: fieldName(syntax.Pointer), Pointer: shorten(syntax.Pointer), Code: syntax.Code, Message: syntax.Message,
+	}}
+	return e
+}
+
+// validatedBody hands the validated value to the generated handler (runtime.BindJSONValue asks for ValidatedValue).
+// Its bytes are gone on purpose: the handler's fallback, encoding/json, would match names whatever their case and so bind
+// what was never validated.
+type validatedBody struct{ value any }
+
+func (b *validatedBody) ValidatedValue() any { return b.value }
+
+func (b *validatedBody) Read([]byte) (int, error) { return 0, errNotBound }
+
+func (b *validatedBody) Close() error { return nil }
+
+var errNotBound = errors.New("the validated body does not fit the generated type")

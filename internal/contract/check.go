@@ -1,0 +1,40 @@
+package contract
+
+import (
+	"net/http"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+
+	"github.com/rollcall-erp/rollcall/internal/apperr"
+)
+
+// parameterOptions: defaults and limits are ours (they are applied to the query once, not once a parameter).
+var parameterOptions = &openapi3filter.Options{
+	MultiError:              true,
+	SkipSettingDefaults:     true,
+	SchemaValidationOptions: []openapi3.SchemaValidationOption{openapi3.WithStringFormatValidators(formats)},
+}
+
+// bodyOptions validate a request body: every fault, and defaults filled in.
+var bodyOptions = []openapi3.SchemaValidationOption{
+	openapi3.VisitAsRequest(),
+	openapi3.MultiErrors(),
+	openapi3.DefaultsSet(func() {}),
+	openapi3.WithStringFormatValidators(formats),
+}
+
+// Check holds a request against the operation. path are the values of the path parameters. On success the query has
+// its defaults and limits, and the body carries the value that was validated, for the generated handler to bind. On
+// failure it returns an *apperr.Error with every fault of parameters and body.
+func (op *Operation) Check(r *http.Request, path map[string]string) error {
+	fields, err := op.checkParameters(r, path)
+	if err != nil {
+		return err
+	}
+	bodyFields, err := op.checkBody(r)
+	if err != nil {
+		return err
+	}
+	return apperr.InvalidFields(append(fields, bodyFields...))
+}

@@ -1,0 +1,207 @@
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/rollcall-erp/rollcall/internal/apperr"
+)
+
+// schemaErrors flattens what kin-openapi returned.
+func schemaErrors(err error) []*openapi3.SchemaError {
+	if multi, ok := errors.AsType[openapi3.MultiError](err); ok {
+		var all []*openapi3.SchemaError
+		for _, e := range multi {
+			all = append(all, schemaErrors(e)...)
+		}
+		return all
+	}
+	if e, ok := errors.AsType[*openapi3.SchemaError](err); ok {
+		return []*openapi3.SchemaError{e}
+	}
+	return nil
+}
+
+// bodyFaults converts the faults of a body, each named by its place.
+func bodyFaults(err error) []apperr.Field {
+	var fields []apperr.Field
+	for _, e := range schemaErrors(err) {
+		path := pathOf(e)
+		for _, member := range unknownMembers(e) {
+			fields = append(fields, apperr.BodyField("additionalProperties", "Unknown field", append(slices.Clone(path), shorten(member))...))
+		}
+		if e.SchemaField != "properties" {
+			fields = append(fields, apperr.BodyField(codeOf(e), messageOf(e), path...))
+		}
+	}
+	return fields
+}
+
+// unknownMembers are the names that the schema does not know. kin-openapi reports each of them without its name, so all
+// are read off the value; unique drops the repetitions.
+func unknownMembers(e *openapi3.SchemaError) []string {
+	object, ok := e.Value.(map[string]any)
+	if !ok || e.SchemaField != "properties" {
+		return nil
+	}
+	var names []string
+	for name := range object {
+		if _, known := e.Schema.Properties[name]; !known {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func unique(fields []apperr.Field) []apperr.Field {
+	seen := make(map[apperr.Field]bool, len(fields))
+	return slices.DeleteFunc(fields, func(f apperr.Field) bool {
+		if seen[f] {
+			return true
+		}
+		seen[f] = true
+		return false
+	})
+}
+
+// pathOf is the place of a fault, array places as numbers.
+func pathOf(e *openapi3.SchemaError) []any {
+	var path []any
+	for _, token := range e.JSONPointer() {
+		path = append(path, pathToken(token))
+	}
+	return path
+}
+
+func pathToken(token string) any {
+	if n, err := strconv.Atoi(token); err == nil && n >= 0 {
+		return n
+	}
+	return token
+}
+
+// fieldName is the plain name of an RFC 6901 pointer: /students/3/email is students[3].email.
+func fieldName(pointer string) string {
+	var path []any
+	unescape := strings.NewReplacer("~1", "/", "~0", "~")
+	for token := range strings.SplitSeq(shorten(pointer), "/") {
+		if token != "" {
+			path = append(path, pathToken(unescape.Replace(token)))
+		}
+	}
+	return apperr.BodyField("", "", path...).Field
+}
+
+// shorten keeps a name that the client made up from filling the answer.
+func shorten(name string) string {
+	const most = 200
+	if len(name) <= most {
+		return name
+	}
+	return strings.ToValidUTF8(name[:most], "") + "…"
+}
+
+func codeOf(e *openapi3.SchemaError) string {
+	if e.SchemaField == "exclusiveMinimum" || e.SchemaField == "exclusiveMaximum" {
+		return strings.ToLower(strings.TrimPrefix(e.SchemaField, "exclusive"))
+	}
+	return e.SchemaField
+}
+
+// messageOf is a fault in words for people. It never repeats the value.
+func messageOf(e *openapi3.SchemaError) string {
+	s := e.Schema
+	switch codeOf(e) {
+	case "required":
+		return "Required"
+	case "nullable":
+		return "Must not be null"
+	case "type":
+		return typeMessage(s)
+	case "format":
+		return formatMessage(s.Format)
+	case "pattern":
+		return "Invalid format"
+	case "enum":
+		return "Must be one of " + strings.Trim(fmt.Sprint(s.Enum), "[]")
+	case "minLength":
+		return atLeast(s.MinLength, "character")
+	case "minItems":
+		return atLeast(s.MinItems, "entry", "entries")
+	case "minProperties":
+		return atLeast(s.MinProps, "field")
+	case "maxLength":
+		return atMost(s.MaxLength, "character")
+	case "maxItems":
+		return atMost(s.MaxItems, "entry", "entries")
+	case "maxProperties":
+		return atMost(s.MaxProps, "field")
+	case "minimum":
+		return fmt.Sprintf("Must be at least %v", *s.Min)
+	case "maximum":
+		return fmt.Sprintf("Must be at most %v", *s.Max)
+	default:
+		return "Not allowed"
+	}
+}
+
+const (
+	integerWords   = "a whole number"
+	integerMessage = "Must be " + integerWords
+)
+
+func typeMessage(s *openapi3.Schema) string {
+	names := map[string]string{
+		openapi3.TypeString: "a string", openapi3.TypeInteger: integerWords, openapi3.TypeNumber: "a number",
+		openapi3.TypeBoolean: "true or false", openapi3.TypeArray: "a list", openapi3.TypeObject: "an object",
+	}
+	for name, words := range names {
+		if s.Type.Is(name) {
+			return "Must be " + words
+		}
+	}
+	return "Is of the wrong type"
+}
+
+func formatMessage(format string) string {
+	switch format {
+	case "email":
+		return "Invalid email"
+	case "uuid":
+		return "Invalid UUID"
+	case "date":
+		return "Invalid date; use YYYY-MM-DD"
+	case "date-time":
+		return "Invalid time; use RFC 3339"
+	default:
+		return "Invalid " + format
+	}
+}
+
+func atLeast(n uint64, unit ...string) string {
+	if n == 1 && unit[0] == "character" {
+		return "Must not be empty"
+	}
+	return fmt.Sprintf("At least %d %s", n, plural(n, unit))
+}
+
+func atMost(n *uint64, unit ...string) string {
+	return fmt.Sprintf("At most %d %s", *n, plural(*n, unit))
+}
+
+func plural(n uint64, unit []string) string {
+	switch {
+	case n == 1:
+		return unit[0]
+	case len(unit) == 2:
+		return unit[1]
+	default:
+		return unit[0] + "s"
+	}
+}

@@ -1,0 +1,59 @@
+package contract
+
+import (
+	"errors"
+	"net/mail"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+)
+
+// formats are the string formats that kin-openapi leaves unchecked. date and date-time it checks itself, the days of the
+// month included.
+var formats = map[string]openapi3.StringFormatValidator{
+	"uuid":  openapi3.NewCallbackValidator(checkUUID),
+	"email": openapi3.NewCallbackValidator(checkEmail),
+}
+
+var (
+	errNotUUID  = errors.New("not a UUID")
+	errNotEmail = errors.New("not an e-mail address")
+)
+
+// checkUUID takes the 36-character form only; uuid.Parse knows braces and urn: as well.
+func checkUUID(s string) error {
+	if len(s) != 36 || uuid.Validate(s) != nil {
+		return errNotUUID
+	}
+	return nil
+}
+
+// checkEmail takes a bare address (RFC 5322 addr-spec) at a domain with a dot; no display name, comment, quoted local
+// part or address literal, which no school means when it types one.
+func checkEmail(s string) error {
+	address, err := mail.ParseAddress(s)
+	if err != nil || address.Address != s || address.Name != "" || strings.ContainsAny(s, `"()[]\ `) {
+		return errNotEmail
+	}
+	local, domain, _ := strings.Cut(s, "@")
+	if len(local) > 64 || !isDomain(domain) {
+		return errNotEmail
+	}
+	return nil
+}
+
+// isDomain checks the shape of a host name (RFC 1035 labels; letters of any script, for internationalised names).
+func isDomain(domain string) bool {
+	labels := strings.Split(domain, ".")
+	if len(labels) < 2 || len(domain) > 253 {
+		return false
+	}
+	for _, label := range labels {
+		if label == "" || len(label) > 63 || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") ||
+			strings.ContainsAny(label, "_!#$%&'*+/=?^`{|}~") {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,137 @@
+package contract
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+)
+
+// noPermission in x-permission marks an operation that every signed-in user may call.
+const noPermission = "none"
+
+// Operation is what the document says of one operation.
+type Operation struct {
+	ID       string
+	Method   string
+	Path     string // as in the document: /v1/students/{studentId}
+	Tag      string
+	RateTier string
+	// Public operations need no sign-in.
+	Public bool
+	// Permission is needed to call the operation; empty when being signed in is enough, or Public.
+	Permission string
+	// MaxBodyBytes is the longest body that is read.
+	MaxBodyBytes int64
+	// Spec is the operation in the document.
+	Spec *openapi3.Operation
+
+	route        *routers.Route
+	query        map[string]*parameter
+	parameters   []*parameter
+	bodies       map[string]*body // by media type
+	bodyRequired bool
+}
+
+func (c *Contract) compileOperation(method, path string, item *openapi3.PathItem, spec *openapi3.Operation) (*Operation, error) {
+	op := &Operation{
+		ID: spec.OperationID, Method: method, Path: path, Spec: spec,
+		route:  &routers.Route{Spec: c.Document, Path: path, PathItem: item, Method: method, Operation: spec},
+		query:  map[string]*parameter{},
+		bodies: map[string]*body{},
+	}
+	if len(spec.Tags) == 1 {
+		op.Tag = spec.Tags[0]
+	}
+	if err := c.readAccess(op); err != nil {
+		return nil, err
+	}
+	if err := op.readLimits(c.Document); err != nil {
+		return nil, err
+	}
+	if err := op.compileParameters(item); err != nil {
+		return nil, err
+	}
+	return op, op.compileBodies()
+}
+
+// readAccess refuses an operation that says neither who may call it nor that everybody may: with kin-openapi alone such
+// an operation would be open.
+func (c *Contract) readAccess(op *Operation) error {
+	var permission string
+	if err := extension(op.Spec.Extensions, "x-permission", &permission); err != nil {
+		return err
+	}
+	op.Public = op.Spec.Security != nil && len(*op.Spec.Security) == 0
+	switch {
+	case op.Public && permission != "":
+		return fmt.Errorf("has both security: [] and x-permission")
+	case op.Public:
+		return nil
+	case op.Spec.Security != nil:
+		return fmt.Errorf("has a security of its own; only the document's, or security: [], is supported")
+	case len(c.Document.Security) == 0:
+		return fmt.Errorf("the document has no global security")
+	case permission == "":
+		return fmt.Errorf("has neither x-permission nor security: []")
+	case permission == noPermission:
+		return nil
+	}
+	if _, ok := c.Permissions[permission]; !ok {
+		return fmt.Errorf("x-permission %q is not declared in x-permissions", permission)
+	}
+	op.Permission = permission
+	return nil
+}
+
+func (op *Operation) readLimits(doc *openapi3.T) error {
+	if err := extension(doc.Extensions, "x-max-body-bytes", &op.MaxBodyBytes); err != nil {
+		return err
+	}
+	if err := extension(op.Spec.Extensions, "x-max-body-bytes", &op.MaxBodyBytes); err != nil {
+		return err
+	}
+	if op.MaxBodyBytes <= 0 {
+		return fmt.Errorf("has no x-max-body-bytes, nor has the document")
+	}
+	return extension(op.Spec.Extensions, "x-rate-tier", &op.RateTier)
+}
+
+func (op *Operation) compileParameters(item *openapi3.PathItem) error {
+	refs := append(append(openapi3.Parameters{}, item.Parameters...), op.Spec.Parameters...)
+	for _, ref := range refs {
+		p, err := compileParameter(ref.Value)
+		if err != nil {
+			return fmt.Errorf("parameter %s: %w", ref.Value.Name, err)
+		}
+		op.parameters = append(op.parameters, p)
+		if p.spec.In == openapi3.ParameterInQuery {
+			op.query[p.spec.Name] = p
+		}
+	}
+	return nil
+}
+
+func (op *Operation) compileBodies() error {
+	if op.Spec.RequestBody == nil {
+		return nil
+	}
+	op.bodyRequired = op.Spec.RequestBody.Value.Required
+	for mediaType, content := range op.Spec.RequestBody.Value.Content {
+		refiner, err := compileRefiner(content.Schema.Value)
+		if err != nil {
+			return fmt.Errorf("body %s: %w", mediaType, err)
+		}
+		op.bodies[mediaType] = &body{schema: content.Schema.Value, refiner: refiner}
+	}
+	return nil
+}
+
+// filterInput is what kin-openapi's parameter validation wants to know.
+func (op *Operation) filterInput(r *http.Request, path map[string]string) *openapi3filter.RequestValidationInput {
+	return &openapi3filter.RequestValidationInput{
+		Request: r, PathParams: path, Route: op.route, Options: parameterOptions,
+	}
+}

@@ -1,0 +1,45 @@
+package db
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+	openapi_types "github.com/oapi-codegen/runtime/types"
+)
+
+// registerDate teaches pgx the API's date type, so that a column of type date needs no conversion on its way into a
+// response: to pgx it is the time.Time inside.
+func registerDate(m *pgtype.Map) {
+	m.TryWrapEncodePlanFuncs = append([]pgtype.TryWrapEncodePlanFunc{wrapDateEncode}, m.TryWrapEncodePlanFuncs...)
+	m.TryWrapScanPlanFuncs = append([]pgtype.TryWrapScanPlanFunc{wrapDateScan}, m.TryWrapScanPlanFuncs...)
+}
+
+type dateEncodePlan struct{ next pgtype.EncodePlan }
+
+func (p *dateEncodePlan) SetNext(next pgtype.EncodePlan) { p.next = next }
+
+func (p *dateEncodePlan) Encode(value any, buf []byte) ([]byte, error) {
+	return p.next.Encode(value.(openapi_types.Date).Time, buf)
+}
+
+func wrapDateEncode(value any) (pgtype.WrappedEncodePlanNextSetter, any, bool) {
+	if d, ok := value.(openapi_types.Date); ok {
+		return &dateEncodePlan{}, d.Time, true
+	}
+	return nil, nil, false
+}
+
+type dateScanPlan struct{ next pgtype.ScanPlan }
+
+func (p *dateScanPlan) SetNext(next pgtype.ScanPlan) { p.next = next }
+
+func (p *dateScanPlan) Scan(src []byte, target any) error {
+	return p.next.Scan(src, &target.(*openapi_types.Date).Time)
+}
+
+func wrapDateScan(target any) (pgtype.WrappedScanPlanNextSetter, any, bool) {
+	if _, ok := target.(*openapi_types.Date); ok {
+		return &dateScanPlan{}, &time.Time{}, true
+	}
+	return nil, nil, false
+}

@@ -1,0 +1,31 @@
+package db
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Conn is the connection of the transaction that ctx belongs to: the tests break and look at what no query reaches.
+func Conn(ctx context.Context) *pgx.Conn { return ctx.Value(insideKey{}).(*pgx.Conn) }
+
+// ErrNested is what a transaction inside another one gets.
+var ErrNested = errNested
+
+// Phase is how far a failed try had come.
+type Phase = phase
+
+// The phases.
+const (
+	PhaseConnect = phaseConnect
+	PhaseWork    = phaseWork
+	PhaseCommit  = phaseCommit
+)
+
+// FailedTry is the error of a try as the retry sees it.
+func FailedTry(p Phase, readOnly bool, err error) error {
+	return &txError{phase: p, readOnly: readOnly, err: err}
+}
+
+// Retryable decides about another try.
+var Retryable = retryable

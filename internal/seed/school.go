@@ -1,0 +1,52 @@
+package seed
+
+import "github.com/google/uuid"
+
+// school is one demo tenant: the same structure, other people.
+type school struct {
+	id           uuid.UUID
+	slug, name   string
+	domain       string // of e-mail addresses
+	institutions [3]named
+	staff        []person
+	students     []person
+}
+
+type named struct{ name, code string }
+
+type person struct{ first, last, role string }
+
+var ashaVidyalaya = school{
+	id: DemoTenant, slug: "demo", name: "Asha Vidyalaya", domain: "demo.school",
+	institutions: [3]named{{"Asha Vidyalaya Main Campus", "MAIN"}, {"Asha Vidyalaya Lake Campus", "LAKE"}, {"Old Town Campus", "OLD"}},
+	staff: []person{
+		{"Meera", "Iyer", "admin"}, {"Ravi", "Kapoor", "registrar"}, {"Anita", "Desai", "teacher"}, {"Sunita", "Verma", "guardian"},
+	},
+	students: people(
+		"Asha Verma", "Rohan Mehta", "Diya Patel", "Kabir Singh", "Ananya Rao", "Vihaan Gupta", "Ishaan Nair", "Saanvi Joshi",
+		"Aarav Menon", "Zara Khan", "Aditya Bose", "Myra Pillai", "Arjun Reddy", "Kiara Shah", "Reyansh Das", "Anika Kulkarni",
+		"Vivaan Chopra", "Navya Bhat", "Dhruv Malhotra", "Tara Sen", "Kunal Hegde", "Leela Thomas", "Omkar Patil", "Nisha Dutta",
+	),
+}
+
+var lindenhof = school{
+	id: Demo2Tenant, slug: "demo2", name: "Lindenhof", domain: "demo.school",
+	institutions: [3]named{{"Lindenhof Nord", "NORD"}, {"Lindenhof Am See", "SEE"}, {"Alte Schule", "ALT"}},
+	staff: []person{
+		{"Greta", "Vogel", "admin"}, {"Jonas", "Brandt", "registrar"}, {"Clara", "Winter", "teacher"}, {"Paula", "Keller", "guardian"},
+	},
+	students: people(
+		"Bruno Keller", "Emma Schulz", "Felix Braun", "Hanna Wolf", "Jakob Peters", "Klara Lang", "Leon Fuchs", "Mia Krause",
+		"Noah Simon", "Olga Frank", "Paul Albrecht", "Rosa Ludwig", "Samuel Böhm", "Thea Winkler", "Udo Lorenz", "Vera Baumann",
+		"Wim Jansen", "Xenia Roth", "Yannick Busch", "Zoe Horn", "Anton Pohl", "Britta Sauer", "Carl Engel", "Dana Voigt",
+	),
+}
+
+// place is where a run of students sits.
+type place struct{ institution, year, class, section, students int }
+
+// places in the order of the students: their numbers add up to all of them.
+var places = []place{
+	{101, 201, 302, 403, 6}, {101, 201, 302, 404, 4}, {101, 201, 301, 401, 4}, {101, 201, 301, 402, 3},
+	{101, 201, 303, 405, 3}, {102, 203, 304, 406, 4},
+}

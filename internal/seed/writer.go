@@ -1,0 +1,185 @@
+package seed
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	openapi_types "github.com/oapi-codegen/runtime/types"
+
+	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/seal"
+	"github.com/rollcall-erp/rollcall/internal/student"
+)
+
+const writeTimeout = 30 * time.Second
+
+// yearStart is the first day of the demo's current year, and of every enrollment in it.
+var yearStart = date(2026, 4, 1)
+
+// writer writes one school.
+type writer struct {
+	school
+	box          *seal.Box
+	passwordHash string
+}
+
+// write fills an empty tenant; one that has institutions is left alone.
+func (w writer) write(ctx context.Context, q *db.Queries) error {
+	_, err := q.GetInstitution(ctx, numbered(101))
+	if err == nil {
+		return nil
+	}
+	if apperr.KindOf(db.Translate(err)) != apperr.NotFound {
+		return err
+	}
+	for _, step := range []func(context.Context, *db.Queries) error{w.structure, w.users, w.admissions, w.withdrawal} {
+		if err := step(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w writer) structure(ctx context.Context, q *db.Queries) error {
+	for i, n := range w.institutions {
+		if _, err := q.CreateInstitution(ctx, gendb.CreateInstitutionParams{
+			ID: numbered(101 + i), Name: n.name, Code: n.code, IsActive: i < 2, // the last one is closed
+		}); err != nil {
+			return fmt.Errorf("institution: %w", err)
+		}
+	}
+	years := []gendb.CreateAcademicYearParams{
+		{ID: numbered(201), InstitutionID: numbered(101), Name: "2026-27", StartDate: yearStart, EndDate: date(2027, 3, 31), IsCurrent: true, IsActive: true},
+		{ID: numbered(202), InstitutionID: numbered(101), Name: "2025-26", StartDate: date(2025, 4, 1), EndDate: date(2026, 3, 31), IsActive: true},
+		{ID: numbered(203), InstitutionID: numbered(102), Name: "2026-27", StartDate: yearStart, EndDate: date(2027, 3, 31), IsCurrent: true, IsActive: true},
+	}
+	for _, y := range years {
+		if _, err := q.CreateAcademicYear(ctx, y); err != nil {
+			return fmt.Errorf("academic year: %w", err)
+		}
+	}
+	return w.classes(ctx, q)
+}
+
+func (w writer) classes(ctx context.Context, q *db.Queries) error {
+	for i, grade := range []int32{1, 5, 10, 5} {
+		institution := 101 + i/3 // the fourth class belongs to the second institution
+		if _, err := q.CreateClass(ctx, gendb.CreateClassParams{
+			ID: numbered(301 + i), InstitutionID: numbered(institution), Name: fmt.Sprintf("Grade %d", grade), GradeLevel: grade, IsActive: true,
+		}); err != nil {
+			return fmt.Errorf("class: %w", err)
+		}
+	}
+	sections := []struct {
+		class int
+		name  string
+	}{{301, "A"}, {301, "B"}, {302, "A"}, {302, "B"}, {303, "A"}, {304, "A"}}
+	for i, s := range sections {
+		if _, err := q.CreateSection(ctx, gendb.CreateSectionParams{
+			ID: numbered(401 + i), ClassID: numbered(s.class), Name: s.name, Capacity: 40, IsActive: true,
+		}); err != nil {
+			return fmt.Errorf("section: %w", err)
+		}
+	}
+	return nil
+}
+
+func (w writer) users(ctx context.Context, q *db.Queries) error {
+	for i, p := range w.staff {
+		id := numbered(501 + i)
+		email := p.role + "@" + w.domain
+		if err := q.CreateUser(ctx, gendb.CreateUserParams{
+			ID: id, Email: &email, FirstName: p.first, LastName: p.last, PasswordHash: &w.passwordHash,
+		}); err != nil {
+			return fmt.Errorf("user: %w", err)
+		}
+		if err := q.GrantRole(ctx, id, p.role); err != nil {
+			return fmt.Errorf("role: %w", err)
+		}
+	}
+	return nil
+}
+
+// admissions writes the students as the service itself does, in batches.
+func (w writer) admissions(ctx context.Context, q *db.Queries) error {
+	var rows admissionRows
+	i := 0
+	for _, at := range places {
+		for roll := range at.students {
+			w.admission(&rows, i, at, int32(roll+1)) //nolint:gosec // at most a handful
+			i++
+		}
+	}
+	if err := rows.insert(ctx, q); err != nil {
+		return err
+	}
+	return q.LinkGuardianUser(ctx, new(numbered(504)), numbered(801))
+}
+
+func (w writer) admission(rows *admissionRows, i int, at place, roll int32) {
+	p := w.students[i]
+	s := gendb.AdmitStudentsParams{
+		ID: numbered(601 + i), UserID: numbered(701 + i), InstitutionID: numbered(at.institution),
+		AdmissionNumber: fmt.Sprintf("2026-%03d", i+1), FirstName: p.first, LastName: p.last,
+		DateOfBirth: new(date(2016-5+i%5, time.Month(1+i%12), 1+i)), AdmissionDate: yearStart, CustomFields: json.RawMessage(`{}`),
+	}
+	guardian := person{first: guardianNames[i%len(guardianNames)], last: p.last}
+	u := gendb.AdmitUsersParams{ID: s.UserID, FirstName: p.first, LastName: p.last}
+	g := gendb.CreateGuardiansParams{ID: numbered(801 + i), FirstName: guardian.first, LastName: guardian.last}
+	if i == 0 { // the student of the examples
+		w.complete(&s, &u, &g)
+	}
+	rows.users = append(rows.users, u)
+	rows.students = append(rows.students, s)
+	rows.guardians = append(rows.guardians, g)
+	rows.links = append(rows.links, gendb.LinkGuardiansParams{
+		StudentID: s.ID, GuardianID: g.ID, Relationship: "mother", IsPrimary: true,
+	})
+	rows.enrollments = append(rows.enrollments, gendb.OpenEnrollmentsParams{
+		ID: numbered(901 + i), StudentID: s.ID, InstitutionID: s.InstitutionID, AcademicYearID: numbered(at.year),
+		ClassID: numbered(at.class), SectionID: numbered(at.section), RollNumber: &roll, StartedOn: yearStart,
+	})
+}
+
+// complete gives the first student everything that can be said of one.
+func (w writer) complete(s *gendb.AdmitStudentsParams, u *gendb.AdmitUsersParams, g *gendb.CreateGuardiansParams) {
+	u.Email = new(strings.ToLower(s.FirstName+"."+s.LastName) + "@" + w.domain)
+	s.DateOfBirth, s.Gender, s.Phone = new(date(2016, 2, 29)), new("female"), new("+91 98450 00001")
+	s.Address, s.BloodGroup = new("12 Temple Road, Mysuru"), new("O+")
+	s.CustomFields = json.RawMessage(`{"house": "Ganga", "bus": 7}`)
+	aadhar := student.SealAadhar(w.box, w.id, s.ID, new("999900000001"))
+	s.AadharSealed, s.AadharDigest, s.AadharLast4 = aadhar.Sealed, aadhar.Digest, aadhar.Last4
+	g.FirstName, g.Email, g.Phone = w.staff[3].first, new("guardian@"+w.domain), new("+91 98450 10001")
+}
+
+// withdrawal lets the last student have left.
+func (w writer) withdrawal(ctx context.Context, q *db.Queries) error {
+	last := len(w.students) - 1
+	if _, err := q.CloseEnrollment(ctx, gendb.CloseEnrollmentParams{
+		StudentID: numbered(601 + last), Status: "withdrawn", EndedOn: new(date(2026, 9, 30)), Reason: new("Moved away"),
+	}); err != nil {
+		return fmt.Errorf("withdrawal: %w", err)
+	}
+	return q.MoveStudent(ctx, gendb.MoveStudentParams{
+		ID: numbered(601 + last), InstitutionID: numbered(102), AdmissionNumber: fmt.Sprintf("2026-%03d", last+1), Status: "withdrawn",
+	})
+}
+
+var guardianNames = []string{"Lakshmi", "Priya", "Fatima", "Grace", "Rekha"}
+
+func people(names ...string) []person {
+	all := make([]person, len(names))
+	for i, n := range names {
+		all[i].first, all[i].last, _ = strings.Cut(n, " ")
+	}
+	return all
+}
+
+func date(year int, month time.Month, day int) openapi_types.Date {
+	return openapi_types.Date{Time: time.Date(year, month, day, 0, 0, 0, 0, time.UTC)}
+}

@@ -1,0 +1,75 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/rollcall-erp/rollcall/gen/api"
+	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/auth"
+	"github.com/rollcall-erp/rollcall/internal/contract"
+)
+
+// authenticator finds the principal of a token.
+type authenticator interface {
+	Authenticate(ctx context.Context, token string) (auth.Principal, error)
+}
+
+// gatePassed marks a request that went through its gate.
+const gatePassed = "rollcall.gate"
+
+// gate is the way of a request to one operation: who asks, may they, is the request what the document says.
+func gate(op *contract.Operation, a authenticator) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if !op.Public {
+				if err := authenticate(c, op, a); err != nil {
+					return err
+				}
+			}
+			if err := op.Check(c.Request(), pathValues(c)); err != nil {
+				return err
+			}
+			c.Set(gatePassed, op.ID)
+			return next(c)
+		}
+	}
+}
+
+func authenticate(c echo.Context, op *contract.Operation, a authenticator) error {
+	scheme, token, _ := strings.Cut(c.Request().Header.Get(echo.HeaderAuthorization), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		token = ""
+	}
+	principal, err := a.Authenticate(c.Request().Context(), token)
+	if err != nil {
+		return err
+	}
+	c.SetRequest(c.Request().WithContext(auth.With(c.Request().Context(), principal)))
+	if !principal.May(op.Permission) {
+		return apperr.New(apperr.Forbidden, fmt.Sprintf("This needs the permission %s.", op.Permission))
+	}
+	return nil
+}
+
+func pathValues(c echo.Context) map[string]string {
+	values := make(map[string]string, len(c.ParamNames()))
+	for _, name := range c.ParamNames() {
+		values[name] = c.Param(name)
+	}
+	return values
+}
+
+// requireGate refuses to call a handler behind no gate: should generated code ever lose the middleware, the operation is
+// closed, not open.
+func requireGate(next api.StrictHandlerFunc, operation string) api.StrictHandlerFunc {
+	return func(c echo.Context, request any) (any, error) {
+		if c.Get(gatePassed) == nil {
+			return nil, fmt.Errorf("operation %s was reached without its gate", operation)
+		}
+		return next(c, request)
+	}
+}

@@ -1,0 +1,255 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-erp/rollcall/internal/auth"
+	"github.com/rollcall-erp/rollcall/internal/contract"
+	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/dbtest"
+	"github.com/rollcall-erp/rollcall/internal/seal"
+	"github.com/rollcall-erp/rollcall/internal/seed"
+	"github.com/rollcall-erp/rollcall/internal/server"
+	"github.com/rollcall-erp/rollcall/internal/tenant"
+)
+
+// Ids of the demo school, as the examples of openapi.yaml use them.
+const (
+	mainCampus = "01900000-0000-7000-8000-000000000101"
+	year2026   = "01900000-0000-7000-8000-000000000201"
+	grade1     = "01900000-0000-7000-8000-000000000301"
+	grade1A    = "01900000-0000-7000-8000-000000000401"
+	grade5     = "01900000-0000-7000-8000-000000000302"
+	grade5A    = "01900000-0000-7000-8000-000000000403"
+	asha       = "01900000-0000-7000-8000-000000000601"
+)
+
+// document is the compiled contract, shared: it is immutable.
+var document = sync.OnceValues(contract.Load)
+
+// harness is the whole service on a demo-seeded database of the test's own.
+type harness struct {
+	t        *testing.T
+	url      string
+	db       *dbtest.Database
+	contract *contract.Contract
+	client   *http.Client
+}
+
+func newHarness(t *testing.T) *harness {
+	t.Helper()
+	return newHarnessWith(t, db.Config{MaxConns: 4})
+}
+
+func newHarnessWith(t *testing.T, config db.Config) *harness {
+	t.Helper()
+	database := dbtest.NewFrom(t, "demo", seedDemo)
+	c, err := document()
+	require.NoError(t, err)
+	e, err := server.New(server.Dependencies{
+		DB: database.Open(t, config), Contract: c, Box: testBox(), Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
+	})
+	require.NoError(t, err)
+	s := httptest.NewServer(e)
+	client := s.Client()
+	t.Cleanup(func() {
+		client.CloseIdleConnections()
+		s.Close()
+	})
+	return &harness{t: t, url: s.URL, db: database, contract: c, client: client}
+}
+
+// testWriter sends the service's log to the test's.
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Log(strings.TrimSuffix(string(p), "\n"))
+	return len(p), nil
+}
+
+func testBox() *seal.Box {
+	box, err := seal.New(bytes.Repeat([]byte{7}, seal.KeySize))
+	if err != nil {
+		panic(err)
+	}
+	return box
+}
+
+func seedDemo(ctx context.Context, url string) error {
+	d, err := db.Open(ctx, db.Config{URL: url})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return seed.Demo(ctx, d, tenant.NewRegistry(d, url), testBox())
+}
+
+// schema is the demo tenant's schema, for looking behind the API.
+func (h *harness) schema() string { return db.SchemaName(seed.DemoTenant) }
+
+var demoUsers = map[string]string{
+	"admin": "01900000-0000-7000-8000-000000000501", "registrar": "01900000-0000-7000-8000-000000000502",
+	"teacher": "01900000-0000-7000-8000-000000000503", "guardian": "01900000-0000-7000-8000-000000000504",
+}
+
+// token makes a session of a demo user behind the API's back, which saves the password hash.
+func (h *harness) token(role string) string {
+	h.t.Helper()
+	return h.tokenIn(seed.DemoTenant, demoUsers[role], time.Hour)
+}
+
+func (h *harness) tokenIn(tenantID uuid.UUID, user string, lifetime time.Duration) string {
+	h.t.Helper()
+	token := auth.NewToken(tenantID)
+	h.db.Exec(h.t, `insert into `+db.SchemaName(tenantID)+`.sessions (id, user_id, token_hash, created_at, expires_at)
+		values ($1, $2, $3, now() - interval '1 day', now() + make_interval(secs => $4))`,
+		uuid.Must(uuid.NewV7()), user, token.Hash(), lifetime.Seconds())
+	return token.String()
+}
+
+// call is a request; the zero value of everything but Method and Path is usual.
+type call struct {
+	Method, Path string
+	Token        string
+	Body         any // marshalled; a string or []byte is sent as it is
+	Header       map[string]string
+}
+
+// answer is a response.
+type answer struct {
+	Status int
+	Header http.Header
+	Raw    []byte
+	JSON   any
+}
+
+// do sends a request and holds the answer against the document where the path is one of the document's.
+func (h *harness) do(c call) answer {
+	h.t.Helper()
+	request, err := http.NewRequestWithContext(h.t.Context(), c.Method, h.url+c.Path, bodyOf(h.t, c.Body))
+	require.NoError(h.t, err)
+	if c.Body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if c.Token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	for name, value := range c.Header {
+		request.Header.Set(name, value)
+	}
+	response, err := h.client.Do(request)
+	require.NoError(h.t, err)
+	defer func() { _ = response.Body.Close() }()
+	a := answer{Status: response.StatusCode, Header: response.Header}
+	a.Raw, err = io.ReadAll(response.Body)
+	require.NoError(h.t, err)
+	if strings.Contains(response.Header.Get("Content-Type"), "json") {
+		require.NoError(h.t, json.Unmarshal(a.Raw, &a.JSON), "body: %s", a.Raw)
+	}
+	if op := h.operationOf(request); op != nil {
+		require.NoError(h.t, op.CheckResponse(h.t.Context(), request, a.Status, a.Header, a.Raw))
+	}
+	return a
+}
+
+func bodyOf(t *testing.T, body any) io.Reader {
+	t.Helper()
+	switch b := body.(type) {
+	case nil:
+		return nil
+	case string:
+		return strings.NewReader(b)
+	case []byte:
+		return bytes.NewReader(b)
+	default:
+		raw, err := json.Marshal(b)
+		require.NoError(t, err)
+		return bytes.NewReader(raw)
+	}
+}
+
+// operationOf matches a path by its segments; nil when it is none of the document's.
+func (h *harness) operationOf(r *http.Request) *contract.Operation {
+	got := strings.Split(r.URL.Path, "/")
+	var found *contract.Operation
+	for _, op := range h.contract.Operations {
+		if op.Method == r.Method && segmentsMatch(strings.Split(op.Path, "/"), got) && (found == nil || !strings.Contains(op.Path, "{")) {
+			found = op
+		}
+	}
+	return found
+}
+
+func segmentsMatch(want, got []string) bool {
+	if len(want) != len(got) {
+		return false
+	}
+	for i, segment := range want {
+		if !strings.HasPrefix(segment, "{") && segment != got[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// get walks into the JSON answer: get("errors", 0, "field").
+func (a answer) get(path ...any) any {
+	value := a.JSON
+	for _, p := range path {
+		switch p := p.(type) {
+		case string:
+			object, _ := value.(map[string]any)
+			value = object[p]
+		case int:
+			list, _ := value.([]any)
+			if p >= len(list) {
+				return nil
+			}
+			value = list[p]
+		}
+	}
+	return value
+}
+
+// fault is what a test says of one entry of errors.
+type fault struct{ Field, Code string }
+
+func (a answer) faults() []fault {
+	list, _ := a.get("errors").([]any)
+	faults := make([]fault, len(list))
+	for i := range list {
+		faults[i] = fault{Field: a.get("errors", i, "field").(string), Code: a.get("errors", i, "code").(string)}
+	}
+	return faults
+}
+
+// digest is a fingerprint of every row of the demo tenant, sessions aside: equal before and after means nothing was
+// written.
+func (h *harness) digest() map[string]string {
+	h.t.Helper()
+	tables := dbtest.Values[string](h.t, h.db, `select tablename::text from pg_tables where schemaname = $1 and tablename <> 'sessions'`, h.schema())
+	all := map[string]string{}
+	for _, table := range tables {
+		all[table] = dbtest.Value[string](h.t, h.db,
+			`select coalesce(md5(string_agg(r::text, '|' order by r::text)), '') from `+h.schema()+`.`+table+` r`)
+	}
+	return all
+}
+
+func (h *harness) count(table, where string, args ...any) int64 {
+	h.t.Helper()
+	return dbtest.Value[int64](h.t, h.db, `select count(*) from `+h.schema()+`.`+table+` where `+where, args...)
+}

@@ -1,0 +1,104 @@
+// Package server is the HTTP side: echo, the middleware in their order, and the one place where errors are rendered.
+//
+// The way of a request can be read off New and gate: what every request passes is listed in New, what an operation of
+// openapi.yaml passes besides is listed in gate. Handlers live in the domain packages; operations puts them together, and
+// the compiler complains when one is missing or there twice.
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/rollcall-erp/rollcall/gen/api"
+	"github.com/rollcall-erp/rollcall/internal/academic"
+	"github.com/rollcall-erp/rollcall/internal/auth"
+	"github.com/rollcall-erp/rollcall/internal/contract"
+	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/seal"
+	"github.com/rollcall-erp/rollcall/internal/student"
+)
+
+// One alias a tag: embedded, each gets a field name of its own.
+type (
+	sessions  = auth.Handler
+	academics = academic.Handler
+	students  = student.Handler
+)
+
+// operations are the handlers of all tags. A missing or doubled operation does not compile.
+type operations struct {
+	*sessions
+	*academics
+	*students
+}
+
+var _ api.StrictServerInterface = operations{}
+
+// Dependencies are what the handlers work with.
+type Dependencies struct {
+	DB       *db.DB
+	Contract *contract.Contract
+	Box      *seal.Box
+	Log      *slog.Logger
+}
+
+// New puts the server together. An error is a fault of the program: document and generated code do not fit.
+func New(d Dependencies) (*echo.Echo, error) {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.IPExtractor = echo.ExtractIPDirect() // never X-Forwarded-For, which anybody can send
+	e.HTTPErrorHandler = renderer{log: d.Log}.render
+
+	e.Use(requestID, accessLog(d.Log), recovered, securityHeaders)
+
+	handlers := operations{
+		sessions:  &auth.Handler{DB: d.DB, Contract: d.Contract},
+		academics: &academic.Handler{DB: d.DB},
+		students:  &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
+	}
+	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),
+		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, handlers.sessions)})
+	if err := sameOperations(d.Contract, e.Routes()); err != nil {
+		return nil, err
+	}
+	system{db: d.DB, contract: d.Contract}.register(e)
+	return e, nil
+}
+
+// gates are the per-operation middleware, by operationId.
+func gates(c *contract.Contract, a authenticator) map[string][]echo.MiddlewareFunc {
+	all := make(map[string][]echo.MiddlewareFunc, len(c.Operations))
+	for id, op := range c.Operations {
+		all[id] = []echo.MiddlewareFunc{gate(op, a)}
+	}
+	return all
+}
+
+// sameOperations holds the generated routes against the document, so that a stale one stops the start and not a request.
+func sameOperations(c *contract.Contract, routes []*echo.Route) error {
+	routed := map[string]bool{}
+	for _, r := range routes {
+		routed[r.Method+" "+r.Path] = true
+	}
+	var faults []error
+	for id, op := range c.Operations {
+		route := op.Method + " " + echoPath(op.Path)
+		if !routed[route] {
+			faults = append(faults, fmt.Errorf("operation %s has no route %s: run make generate", id, route))
+		}
+		delete(routed, route)
+	}
+	for route := range routed {
+		faults = append(faults, fmt.Errorf("route %s is no operation of openapi.yaml: run make generate", route))
+	}
+	return errors.Join(faults...)
+}
+
+// echoPath is a path of the document in echo's spelling: {id} is :id.
+func echoPath(path string) string {
+	return strings.NewReplacer("{", ":", "}", "").Replace(path)
+}

@@ -1,0 +1,182 @@
+package student
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	openapi_types "github.com/oapi-codegen/runtime/types"
+
+	"github.com/rollcall-erp/rollcall/gen/api"
+	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/auth"
+	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/page"
+)
+
+// WithdrawStudent closes the open enrollment.
+func (h *Handler) WithdrawStudent(ctx context.Context, request api.WithdrawStudentRequestObject) (api.WithdrawStudentResponseObject, error) {
+	record, err := h.change(ctx, request.StudentId, request.Params.IfMatch, func(ctx context.Context, q *db.Queries, row gendb.LockStudentRow) error {
+		closed, err := q.CloseEnrollment(ctx, gendb.CloseEnrollmentParams{
+			StudentID: row.ID, Status: string(api.EnrollmentStatusWithdrawn),
+			EndedOn: new(orToday(request.Body.EndedOn)), Reason: request.Body.Reason,
+		})
+		if err != nil {
+			return fmt.Errorf("close the enrollment: %w", err)
+		}
+		if closed == 0 {
+			return apperr.New(apperr.Conflict, "The student has no open enrollment to withdraw from.")
+		}
+		return move(ctx, q, row, row.InstitutionID, row.AdmissionNumber, api.StudentStatusWithdrawn)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.WithdrawStudent200JSONResponse{
+		Body: studentOf(record), Headers: api.WithdrawStudent200ResponseHeaders{ETag: entityTag(record.Version)},
+	}, nil
+}
+
+// TransferStudent closes the open enrollment, if there is one, and opens the next.
+func (h *Handler) TransferStudent(ctx context.Context, request api.TransferStudentRequestObject) (api.TransferStudentResponseObject, error) {
+	record, err := h.change(ctx, request.StudentId, request.Params.IfMatch, func(ctx context.Context, q *db.Queries, row gendb.LockStudentRow) error {
+		return transfer(ctx, q, row, *request.Body)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.TransferStudent200JSONResponse{
+		Body: studentOf(record), Headers: api.TransferStudent200ResponseHeaders{ETag: entityTag(record.Version)},
+	}, nil
+}
+
+// change locks a student, lets work change it, and reads it back, in one transaction.
+func (h *Handler) change(ctx context.Context, id uuid.UUID, ifMatch *string, work func(context.Context, *db.Queries, gendb.LockStudentRow) error) (gendb.StudentRecord, error) {
+	return db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.StudentRecord, error) {
+		row, err := lockForChange(ctx, q, id, ifMatch)
+		if err != nil {
+			return gendb.StudentRecord{}, err
+		}
+		if err := work(ctx, q, row); err != nil {
+			return gendb.StudentRecord{}, err
+		}
+		return q.GetStudent(ctx, id)
+	})
+}
+
+func transfer(ctx context.Context, q *db.Queries, row gendb.LockStudentRow, to api.Transfer) error {
+	institution, number := row.InstitutionID, row.AdmissionNumber
+	set(&institution, to.InstitutionId)
+	set(&number, to.AdmissionNumber)
+	from, err := checkTransfer(ctx, q, institution, to)
+	if err != nil {
+		return err
+	}
+	if _, err := q.CloseEnrollment(ctx, gendb.CloseEnrollmentParams{
+		StudentID: row.ID, Status: string(api.EnrollmentStatusTransferred), EndedOn: &from, Reason: to.Reason,
+	}); err != nil {
+		return onStartedOn(err)
+	}
+	if err := move(ctx, q, row, institution, number, api.StudentStatusActive); err != nil {
+		return err
+	}
+	return run(q.OpenEnrollments(ctx, []gendb.OpenEnrollmentsParams{{
+		ID: uuid.Must(uuid.NewV7()), StudentID: row.ID, InstitutionID: institution, AcademicYearID: to.AcademicYearId,
+		ClassID: to.ClassId, SectionID: to.SectionId, RollNumber: to.RollNumber, StartedOn: from,
+	}}), func(int) []any { return nil })
+}
+
+// onStartedOn names the field that a transfer's body has: the day the old enrollment ends is the day the new one starts.
+func onStartedOn(err error) error {
+	known, ok := errors.AsType[*apperr.Error](db.Translate(err))
+	if !ok || len(known.Fields) == 0 {
+		return fmt.Errorf("close the enrollment: %w", err)
+	}
+	moved := *known
+	moved.Fields = []apperr.Field{apperr.BodyField(known.Fields[0].Code, "Must not be before the present enrollment started", "startedOn")}
+	return &moved
+}
+
+// checkTransfer holds the next place against the rules of an admission, and gives its first day.
+func checkTransfer(ctx context.Context, q *db.Queries, institution uuid.UUID, to api.Transfer) (openapi_types.Date, error) {
+	rows, err := q.PlacesForAdmission(ctx, gendb.PlacesForAdmissionParams{
+		InstitutionIds: []uuid.UUID{institution}, AcademicYearIds: []uuid.UUID{to.AcademicYearId},
+		ClassIds: []uuid.UUID{to.ClassId}, SectionIds: []uuid.UUID{to.SectionId},
+	})
+	if err != nil {
+		return openapi_types.Date{}, fmt.Errorf("read the places: %w", err)
+	}
+	places := newCatalogue(rows)
+	p := placement{
+		institution: institution, year: to.AcademicYearId, class: to.ClassId, section: to.SectionId,
+		from: places.firstDay(to.AcademicYearId, orToday(to.StartedOn)),
+	}
+	return p.from, apperr.InvalidFields(places.faults(p))
+}
+
+func move(ctx context.Context, q *db.Queries, row gendb.LockStudentRow, institution uuid.UUID, number string, status api.StudentStatus) error {
+	if err := q.MoveStudent(ctx, gendb.MoveStudentParams{
+		ID: row.ID, InstitutionID: institution, AdmissionNumber: number, Status: string(status),
+	}); err != nil {
+		return fmt.Errorf("move the student: %w", err)
+	}
+	return nil
+}
+
+// enrollmentKey are the sort values of an enrollment.
+type enrollmentKey struct {
+	StartedOn openapi_types.Date `json:"s"`
+	ID        uuid.UUID          `json:"id"`
+}
+
+// ListEnrollments lists where a student was, the latest first.
+func (h *Handler) ListEnrollments(ctx context.Context, request api.ListEnrollmentsRequestObject) (api.ListEnrollmentsResponseObject, error) {
+	p := request.Params
+	wanted, err := page.Read[enrollmentKey]("enrollments", page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor}, request.StudentId)
+	if err != nil {
+		return nil, err
+	}
+	arg := gendb.ListEnrollmentsParams{StudentID: request.StudentId, RowOffset: wanted.RowOffset(), RowLimit: wanted.RowLimit()}
+	if wanted.After != nil {
+		arg.AfterID, arg.AfterStartedOn = &wanted.After.ID, &wanted.After.StartedOn
+	}
+	var rows []gendb.Enrollment
+	counted, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.ReadOnly, func(ctx context.Context, q *db.Queries) (int64, error) {
+		if err := mustExist(ctx, q, request.StudentId); err != nil {
+			return 0, err
+		}
+		if rows, err = q.ListEnrollments(ctx, arg); err != nil {
+			return 0, fmt.Errorf("list enrollments: %w", err)
+		}
+		return q.CountEnrollments(ctx, request.StudentId, page.CountLimit())
+	})
+	if err != nil {
+		return nil, err
+	}
+	data, info := page.Finish(wanted, rows, counted, func(e gendb.Enrollment) enrollmentKey {
+		return enrollmentKey{StartedOn: e.StartedOn, ID: e.ID}
+	}, enrollmentOf)
+	return api.ListEnrollments200JSONResponse{Data: data, Page: info}, nil
+}
+
+// mustExist tells an empty list of a student from the list of no student.
+func mustExist(ctx context.Context, q *db.Queries, id uuid.UUID) error {
+	found, err := q.StudentExists(ctx, id)
+	if err != nil {
+		return fmt.Errorf("look for the student: %w", err)
+	}
+	if !found {
+		return apperr.New(apperr.NotFound, "")
+	}
+	return nil
+}
+
+func enrollmentOf(e gendb.Enrollment) api.Enrollment {
+	return api.Enrollment{
+		Id: e.ID, StudentId: e.StudentID, InstitutionId: e.InstitutionID, AcademicYearId: e.AcademicYearID,
+		ClassId: e.ClassID, SectionId: e.SectionID, RollNumber: e.RollNumber, Status: api.EnrollmentStatus(e.Status),
+		StartedOn: e.StartedOn, EndedOn: e.EndedOn, Reason: e.Reason,
+	}
+}

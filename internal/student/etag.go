@@ -1,0 +1,30 @@
+package student
+
+import (
+	"strconv"
+	"strings"
+)
+
+// entityTag is the strong ETag of a version.
+func entityTag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
+
+// matchesStrongly is If-Match (RFC 9110, 13.1.1): a weak tag never matches.
+func matchesStrongly(header, tag string) bool {
+	return matches(header, func(candidate string) bool { return candidate == tag })
+}
+
+// matchesWeakly is If-None-Match (RFC 9110, 13.1.2): weak or strong, the version counts.
+func matchesWeakly(header, tag string) bool {
+	return matches(header, func(candidate string) bool { return strings.TrimPrefix(candidate, "W/") == tag })
+}
+
+// matches reads a list of tags. Ours hold no comma, so a list splits at commas.
+func matches(header string, same func(string) bool) bool {
+	for candidate := range strings.SplitSeq(header, ",") {
+		candidate = strings.TrimSpace(candidate)
+		if candidate == "*" || same(candidate) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,125 @@
+package student
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/rollcall-erp/rollcall/gen/api"
+	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/db"
+)
+
+// write inserts a checked batch, one round trip a table. The checks came before, in the same transaction; a conflict that
+// comes now is somebody who was faster, and is named at its place too.
+func write(ctx context.Context, q *db.Queries, batch []admission, places catalogue, at place) error {
+	if err := run(q.AdmitUsers(ctx, usersOf(batch)), at); err != nil {
+		return fmt.Errorf("write users: %w", err)
+	}
+	if err := run(q.AdmitStudents(ctx, studentsOf(batch)), at); err != nil {
+		return fmt.Errorf("write students: %w", err)
+	}
+	if err := run(q.OpenEnrollments(ctx, enrollmentsOf(batch, places)), at); err != nil {
+		return fmt.Errorf("write enrollments: %w", err)
+	}
+	guardians, links := guardianRows(batch)
+	if len(guardians) == 0 {
+		return nil
+	}
+	return createGuardians(ctx, q, guardians, links)
+}
+
+// batchResults are the results of one generated batch.
+type batchResults interface {
+	Exec(each func(i int, err error))
+}
+
+// run runs a batch; the first failure decides, what follows it is only its echo.
+func run(results batchResults, at place) error {
+	var first error
+	results.Exec(func(i int, err error) {
+		if err != nil && first == nil {
+			first = atPlace(db.Translate(err), at(i))
+		}
+	})
+	return first
+}
+
+// atPlace names the fields of an error where the admission stands in the body.
+func atPlace(err error, path []any) error {
+	known, ok := errors.AsType[*apperr.Error](err)
+	if !ok {
+		return err
+	}
+	moved := *known
+	moved.Fields = apperr.Under(known.Fields, path...)
+	return &moved
+}
+
+func usersOf(batch []admission) []gendb.AdmitUsersParams {
+	rows := make([]gendb.AdmitUsersParams, len(batch))
+	for i, a := range batch {
+		rows[i] = gendb.AdmitUsersParams{ID: a.user, Email: a.Email, FirstName: a.FirstName, LastName: a.LastName}
+	}
+	return rows
+}
+
+func studentsOf(batch []admission) []gendb.AdmitStudentsParams {
+	rows := make([]gendb.AdmitStudentsParams, len(batch))
+	for i, a := range batch {
+		rows[i] = gendb.AdmitStudentsParams{
+			ID: a.student, UserID: a.user, InstitutionID: a.InstitutionId, AdmissionNumber: a.AdmissionNumber,
+			FirstName: a.FirstName, LastName: a.LastName, DateOfBirth: a.DateOfBirth, Gender: (*string)(a.Gender),
+			Phone: a.Phone, AadharSealed: a.aadhar.Sealed, AadharDigest: a.aadhar.Digest, AadharLast4: a.aadhar.Last4,
+			AdmissionDate: orToday(a.AdmissionDate), Address: a.Address, BloodGroup: (*string)(a.BloodGroup),
+			CustomFields: a.customFields(),
+		}
+	}
+	return rows
+}
+
+func enrollmentsOf(batch []admission, places catalogue) []gendb.OpenEnrollmentsParams {
+	rows := make([]gendb.OpenEnrollmentsParams, len(batch))
+	for i, a := range batch {
+		rows[i] = gendb.OpenEnrollmentsParams{
+			ID: uuid.Must(uuid.NewV7()), StudentID: a.student, InstitutionID: a.InstitutionId,
+			AcademicYearID: a.AcademicYearId, ClassID: a.ClassId, SectionID: a.SectionId, RollNumber: a.RollNumber,
+			StartedOn: a.placement(places).from,
+		}
+	}
+	return rows
+}
+
+func guardianRows(batch []admission) ([]gendb.CreateGuardiansParams, []gendb.LinkGuardiansParams) {
+	var rows []gendb.CreateGuardiansParams
+	var links []gendb.LinkGuardiansParams
+	for _, a := range batch {
+		for position, g := range guardiansOf(a.StudentAdmission) {
+			id := uuid.Must(uuid.NewV7())
+			rows = append(rows, newGuardian(id, g))
+			links = append(links, gendb.LinkGuardiansParams{
+				StudentID: a.student, GuardianID: id, Relationship: string(g.Relationship), IsPrimary: *g.IsPrimary,
+				Position: int16(position), //nolint:gosec // the contract allows four
+			})
+		}
+	}
+	return rows, links
+}
+
+func newGuardian(id uuid.UUID, g api.GuardianInput) gendb.CreateGuardiansParams {
+	return gendb.CreateGuardiansParams{ID: id, FirstName: g.FirstName, LastName: g.LastName, Email: g.Email, Phone: g.Phone}
+}
+
+func createGuardians(ctx context.Context, q *db.Queries, rows []gendb.CreateGuardiansParams, links []gendb.LinkGuardiansParams) error {
+	nowhere := func(int) []any { return nil } // nothing of a guardian is unique
+	if err := run(q.CreateGuardians(ctx, rows), nowhere); err != nil {
+		return fmt.Errorf("write guardians: %w", err)
+	}
+	if err := run(q.LinkGuardians(ctx, links), nowhere); err != nil {
+		return fmt.Errorf("link guardians: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package tenant
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+)
+
+const (
+	controlSchema   = "control"
+	extensionSchema = "ext"
+	// versionTable is where goose notes what it has applied: one table in every schema.
+	versionTable = goose.DefaultTablename
+
+	applicationName = "rollcall-migrate"
+	// lockTimeout ends a migration that waits for a table in use, before the requests behind it pile up. It is tried
+	// again by the next run.
+	lockTimeout = 10 * time.Second
+	// unlockTimeout bounds the clean-up, which also happens when the caller's context is over.
+	unlockTimeout = 5 * time.Second
+)
+
+// lockedSchema is a schema that nobody else creates or migrates meanwhile. The schema itself need not exist yet.
+type lockedSchema struct {
+	name string
+	url  string
+	conn *pgx.Conn // holds the lock
+}
+
+// lockSchema waits until the schema's lock is free. Locks belong to one database and end with their connection.
+func lockSchema(ctx context.Context, url, name string) (*lockedSchema, error) {
+	conn, err := connect(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	s := &lockedSchema{name: name, url: url, conn: conn}
+	if _, err := conn.Exec(ctx, "select pg_advisory_lock(hashtextextended($1, 0))", "rollcall "+name); err != nil {
+		s.unlock(ctx)
+		return nil, fmt.Errorf("lock schema %s: %w", name, err)
+	}
+	return s, nil
+}
+
+func (s *lockedSchema) unlock(ctx context.Context) { closeConn(ctx, s.conn) }
+
+func connect(ctx context.Context, url string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("read the database URL: %w", err)
+	}
+	config.RuntimeParams["application_name"] = applicationName
+	config.RuntimeParams["search_path"] = "" // every name is written with its schema
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the database: %w", err)
+	}
+	return conn, nil
+}
+
+func closeConn(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+	defer cancel()
+	_ = conn.Close(ctx) // the server ends the session either way
+}
+
+// upgradeControl makes and migrates the schema of the registry.
+func (s *lockedSchema) upgradeControl(ctx context.Context, files fs.FS) error {
+	// The extensions have a schema of their own, so that a tenant's search_path stays the tenant's alone.
+	for _, name := range []string{controlSchema, extensionSchema} {
+		if err := s.createSchema(ctx, name); err != nil {
+			return err
+		}
+	}
+	return s.migrate(ctx, files, "control")
+}
+
+// upgradeTenant makes role and schema where they are missing, and migrates. Repeating it does no harm.
+func (s *lockedSchema) upgradeTenant(ctx context.Context, files fs.FS) error {
+	if err := s.createRole(ctx); err != nil {
+		return err
+	}
+	if err := s.createSchema(ctx, s.name); err != nil {
+		return err
+	}
+	if err := s.migrate(ctx, files, "tenant"); err != nil {
+		return err
+	}
+	return s.grant(ctx)
+}
+
+func (s *lockedSchema) createSchema(ctx context.Context, name string) error {
+	if err := s.exec(ctx, "create schema if not exists "+quote(name)); err != nil {
+		return fmt.Errorf("create schema %s (the database user needs CREATE on the database): %w", name, err)
+	}
+	return nil
+}
+
+// migrate runs the migrations of a folder that the schema does not have yet. Each is a transaction of its own.
+func (s *lockedSchema) migrate(ctx context.Context, files fs.FS, folder string) (err error) {
+	folderFiles, err := fs.Sub(files, folder)
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	pool, err := openSQL(s.url, s.name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	provider, err := goose.NewProvider(goose.DialectPostgres, pool, folderFiles,
+		goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate schema %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// openSQL opens the database as goose wants it. Migrations name tables without a schema: search_path says whose.
+func openSQL(url, schemaName string) (*sql.DB, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("read the database URL: %w", err)
+	}
+	config.RuntimeParams["application_name"] = applicationName
+	config.RuntimeParams["search_path"] = quote(schemaName)
+	config.RuntimeParams["lock_timeout"] = fmt.Sprint(lockTimeout.Milliseconds())
+	pool := stdlib.OpenDB(*config)
+	pool.SetMaxOpenConns(1)
+	return pool, nil
+}
+
+// exec runs a statement without a result.
+func (s *lockedSchema) exec(ctx context.Context, statement string) error {
+	_, err := s.conn.Exec(ctx, statement)
+	return err
+}
+
+func quote(name string) string { return pgx.Identifier{name}.Sanitize() }

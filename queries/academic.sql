@@ -1,0 +1,111 @@
+-- Institutions, academic years, classes and sections.
+-- A list counts up to @most + 1 rows, so that counting is bounded; @after_id selects by keyset instead of by offset.
+
+-- name: ListInstitutions :many
+select id, name, code, is_active, created_at, updated_at from institutions
+where (sqlc.narg(after_id)::uuid is null or (name, id) > (sqlc.narg(after_name)::text, sqlc.narg(after_id)))
+order by name, id limit @row_limit offset @row_offset;
+
+-- name: CountInstitutions :one
+select count(*) from (select 1 from institutions limit @most) as counted;
+
+-- name: GetInstitution :one
+select id, name, code, is_active, created_at, updated_at from institutions where id = @id;
+
+-- name: LockInstitution :one
+select id, name, code, is_active, created_at, updated_at from institutions where id = @id for update;
+
+-- name: CreateInstitution :one
+insert into institutions (id, name, code, is_active)
+values (@id, @name, @code, @is_active)
+returning id, name, code, is_active, created_at, updated_at;
+
+-- name: UpdateInstitution :one
+update institutions set name = @name, code = @code, is_active = @is_active, updated_at = now()
+where id = @id
+returning id, name, code, is_active, created_at, updated_at;
+
+-- name: ListAcademicYears :many
+select id, institution_id, name, start_date, end_date, is_current, is_active, created_at, updated_at from academic_years
+where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
+  and (sqlc.narg(after_id)::uuid is null or (start_date, id) < (sqlc.narg(after_start_date)::date, sqlc.narg(after_id)))
+order by start_date desc, id desc limit @row_limit offset @row_offset;
+
+-- name: CountAcademicYears :one
+select count(*) from (select 1 from academic_years where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id)) limit @most) as counted;
+
+-- name: GetAcademicYear :one
+select id, institution_id, name, start_date, end_date, is_current, is_active, created_at, updated_at from academic_years where id = @id;
+
+-- name: LockAcademicYear :one
+select id, institution_id, name, start_date, end_date, is_current, is_active, created_at, updated_at from academic_years where id = @id for update;
+
+-- name: CreateAcademicYear :one
+insert into academic_years (id, institution_id, name, start_date, end_date, is_current, is_active)
+values (@id, @institution_id, @name, @start_date, @end_date, @is_current, @is_active)
+returning id, institution_id, name, start_date, end_date, is_current, is_active, created_at, updated_at;
+
+-- name: UpdateAcademicYear :one
+update academic_years set name = @name, start_date = @start_date, end_date = @end_date, is_current = @is_current, is_active = @is_active, updated_at = now()
+where id = @id
+returning id, institution_id, name, start_date, end_date, is_current, is_active, created_at, updated_at;
+
+-- name: LockTurnOfInstitution :exec
+-- Whoever makes a year current queues here first. Each then sees the year that the one before made current; otherwise
+-- academic_years_is_current_key would refuse all but one of them. No key update: children may be inserted meanwhile.
+select id from institutions where id = @id for no key update;
+
+-- name: EndCurrentAcademicYear :exec
+-- At most one year of an institution is current: the one before steps down first.
+update academic_years set is_current = false, updated_at = now()
+where institution_id = @institution_id and is_current and id <> @id;
+
+-- name: ListClasses :many
+select id, institution_id, name, grade_level, is_active, created_at, updated_at from classes
+where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
+  and (sqlc.narg(after_id)::uuid is null or (grade_level, name, id) > (sqlc.narg(after_grade_level)::integer, sqlc.narg(after_name)::text, sqlc.narg(after_id)))
+order by grade_level, name, id limit @row_limit offset @row_offset;
+
+-- name: CountClasses :one
+select count(*) from (select 1 from classes where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id)) limit @most) as counted;
+
+-- name: GetClass :one
+select id, institution_id, name, grade_level, is_active, created_at, updated_at from classes where id = @id;
+
+-- name: LockClass :one
+select id, institution_id, name, grade_level, is_active, created_at, updated_at from classes where id = @id for update;
+
+-- name: CreateClass :one
+insert into classes (id, institution_id, name, grade_level, is_active)
+values (@id, @institution_id, @name, @grade_level, @is_active)
+returning id, institution_id, name, grade_level, is_active, created_at, updated_at;
+
+-- name: UpdateClass :one
+update classes set name = @name, grade_level = @grade_level, is_active = @is_active, updated_at = now()
+where id = @id
+returning id, institution_id, name, grade_level, is_active, created_at, updated_at;
+
+-- name: ListSections :many
+select id, class_id, name, capacity, is_active, created_at, updated_at from sections
+where (sqlc.narg(class_id)::uuid is null or class_id = sqlc.narg(class_id))
+  and (sqlc.narg(after_id)::uuid is null or (name, id) > (sqlc.narg(after_name)::text, sqlc.narg(after_id)))
+order by name, id limit @row_limit offset @row_offset;
+
+-- name: CountSections :one
+select count(*) from (select 1 from sections where (sqlc.narg(class_id)::uuid is null or class_id = sqlc.narg(class_id)) limit @most) as counted;
+
+-- name: GetSection :one
+select id, class_id, name, capacity, is_active, created_at, updated_at from sections where id = @id;
+
+-- name: LockSection :one
+select id, class_id, name, capacity, is_active, created_at, updated_at from sections where id = @id for update;
+
+-- name: CreateSection :one
+insert into sections (id, class_id, name, capacity, is_active)
+values (@id, @class_id, @name, @capacity, @is_active)
+returning id, class_id, name, capacity, is_active, created_at, updated_at;
+
+-- name: UpdateSection :one
+update sections set name = @name, capacity = @capacity, is_active = @is_active, updated_at = now()
+where id = @id
+returning id, class_id, name, capacity, is_active, created_at, updated_at;

@@ -1,0 +1,165 @@
+-- Students, their enrollments and guardians.
+-- A list counts up to @most rows, so that counting is bounded; @after_id selects by keyset instead of by offset.
+
+-- name: PlacesForAdmission :many
+-- What an admission refers to, in one round trip: each row found, what it belongs to, whether it takes students.
+select 'institution'::text as kind, i.id, i.id as parent_id, i.is_active, null::date as start_date, null::date as end_date
+from institutions i where i.id = any(@institution_ids::uuid[])
+union all
+select 'academicYear', y.id, y.institution_id, y.is_active, y.start_date, y.end_date
+from academic_years y where y.id = any(@academic_year_ids::uuid[])
+union all
+select 'class', c.id, c.institution_id, c.is_active, null, null
+from classes c where c.id = any(@class_ids::uuid[])
+union all
+select 'section', s.id, s.class_id, s.is_active, null, null
+from sections s where s.id = any(@section_ids::uuid[]);
+
+-- name: TakenIdentifiers :many
+-- Which admission numbers, e-mail addresses, national ids and roll numbers of a batch are in use, by place in the batch
+-- (from 1). The arrays have one entry a student; an empty one matches nothing.
+select n.place::integer as place, 'admissionNumber'::text as field
+from generate_subscripts(@admission_numbers::text[], 1) as n(place)
+join students s on s.institution_id = (@institution_ids::uuid[])[n.place] and s.admission_number = (@admission_numbers::text[])[n.place]
+union all
+select m.place::integer, 'email' from generate_subscripts(@emails::text[], 1) as m(place)
+join users u on u.email = (@emails::text[])[m.place]
+union all
+select a.place::integer, 'aadharNumber' from generate_subscripts(@aadhar_digests::bytea[], 1) as a(place)
+join students d on d.aadhar_digest = (@aadhar_digests::bytea[])[a.place]
+union all
+select r.place::integer, 'rollNumber' from generate_subscripts(@roll_numbers::integer[], 1) as r(place)
+join enrollments e on e.status = 'active' and e.academic_year_id = (@academic_year_ids::uuid[])[r.place]
+  and e.section_id = (@section_ids::uuid[])[r.place] and e.roll_number = (@roll_numbers::integer[])[r.place]
+order by 1, 2;
+
+-- name: AdmitUsers :batchexec
+insert into users (id, email, first_name, last_name) values (@id, @email, @first_name, @last_name);
+
+-- name: AdmitStudents :batchexec
+insert into students (id, user_id, institution_id, admission_number, first_name, last_name, date_of_birth, gender, phone,
+                      aadhar_sealed, aadhar_digest, aadhar_last4, admission_date, address, blood_group, custom_fields)
+values (@id, @user_id, @institution_id, @admission_number, @first_name, @last_name, @date_of_birth, @gender, @phone,
+        @aadhar_sealed, @aadhar_digest, @aadhar_last4, @admission_date, @address, @blood_group, @custom_fields);
+
+-- name: OpenEnrollments :batchexec
+insert into enrollments (id, student_id, institution_id, academic_year_id, class_id, section_id, roll_number, started_on)
+values (@id, @student_id, @institution_id, @academic_year_id, @class_id, @section_id, @roll_number, @started_on);
+
+-- name: CreateGuardians :batchexec
+insert into guardians (id, first_name, last_name, email, phone) values (@id, @first_name, @last_name, @email, @phone);
+
+-- name: LinkGuardians :batchexec
+insert into student_guardians (student_id, guardian_id, relationship, is_primary, position)
+values (@student_id, @guardian_id, @relationship, @is_primary, @position);
+
+-- name: GetStudent :one
+select * from student_records where id = @id;
+
+-- name: GetStudents :many
+select * from student_records where id = any(@ids::uuid[]);
+
+-- name: ListStudentsByName :many
+select * from student_records
+where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
+  and (sqlc.narg(class_id)::uuid is null or class_id = sqlc.narg(class_id))
+  and (sqlc.narg(section_id)::uuid is null or section_id = sqlc.narg(section_id))
+  and (sqlc.narg(status)::text is null or status = sqlc.narg(status))
+  and (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(pattern)))
+  and (sqlc.narg(after_id)::uuid is null or (last_name, first_name, id) > (sqlc.narg(after_last_name)::text, sqlc.narg(after_first_name)::text, sqlc.narg(after_id)))
+order by last_name, first_name, id limit @row_limit offset @row_offset;
+
+-- name: ListStudentsByAdmissionNumber :many
+select * from student_records
+where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
+  and (sqlc.narg(class_id)::uuid is null or class_id = sqlc.narg(class_id))
+  and (sqlc.narg(section_id)::uuid is null or section_id = sqlc.narg(section_id))
+  and (sqlc.narg(status)::text is null or status = sqlc.narg(status))
+  and (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(pattern)))
+  and (sqlc.narg(after_id)::uuid is null or (admission_number, id) > (sqlc.narg(after_admission_number)::text, sqlc.narg(after_id)))
+order by admission_number, id limit @row_limit offset @row_offset;
+
+-- name: ListStudentsByNewest :many
+select * from student_records
+where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
+  and (sqlc.narg(class_id)::uuid is null or class_id = sqlc.narg(class_id))
+  and (sqlc.narg(section_id)::uuid is null or section_id = sqlc.narg(section_id))
+  and (sqlc.narg(status)::text is null or status = sqlc.narg(status))
+  and (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(pattern)))
+  and (sqlc.narg(after_id)::uuid is null or (created_at, id) < (sqlc.narg(after_created_at)::timestamptz, sqlc.narg(after_id)))
+order by created_at desc, id desc limit @row_limit offset @row_offset;
+
+-- name: CountStudents :one
+select count(*) from (select 1 from student_records
+where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
+  and (sqlc.narg(class_id)::uuid is null or class_id = sqlc.narg(class_id))
+  and (sqlc.narg(section_id)::uuid is null or section_id = sqlc.narg(section_id))
+  and (sqlc.narg(status)::text is null or status = sqlc.narg(status))
+  and (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(pattern)))
+limit @most) as counted;
+
+-- name: LockStudent :one
+-- The student to be changed; the version guards against lost updates.
+select id, institution_id, user_id, admission_number, first_name, last_name, date_of_birth, gender, phone, aadhar_sealed,
+       aadhar_digest, aadhar_last4, admission_date, address, blood_group, custom_fields, status, version
+from students where id = @id for update;
+
+-- name: UpdateStudent :exec
+update students set
+    admission_number = @admission_number, first_name = @first_name, last_name = @last_name,
+    date_of_birth = @date_of_birth, gender = @gender, phone = @phone, aadhar_sealed = @aadhar_sealed,
+    aadhar_digest = @aadhar_digest, aadhar_last4 = @aadhar_last4, admission_date = @admission_date, address = @address,
+    blood_group = @blood_group, custom_fields = @custom_fields, version = version + 1, updated_at = now()
+where id = @id;
+
+-- name: MoveStudent :exec
+update students set institution_id = @institution_id, admission_number = @admission_number, status = @status,
+    version = version + 1, updated_at = now()
+where id = @id;
+
+-- name: GetUserEmail :one
+select email from users where id = @id;
+
+-- name: UpdateStudentUser :exec
+update users set email = @email, first_name = @first_name, last_name = @last_name, updated_at = now() where id = @id;
+
+-- name: CloseEnrollment :execrows
+update enrollments set status = @status, ended_on = @ended_on, reason = @reason
+where student_id = @student_id and status = 'active';
+
+-- name: ListEnrollments :many
+select id, student_id, institution_id, academic_year_id, class_id, section_id, roll_number, status, started_on, ended_on, reason, created_at
+from enrollments
+where student_id = @student_id
+  and (sqlc.narg(after_id)::uuid is null or (started_on, id) < (sqlc.narg(after_started_on)::date, sqlc.narg(after_id)))
+order by started_on desc, id desc limit @row_limit offset @row_offset;
+
+-- name: CountEnrollments :one
+select count(*) from (select 1 from enrollments where student_id = @student_id limit @most) as counted;
+
+-- name: StudentExists :one
+select exists (select 1 from students where id = @id) as found;
+
+-- name: ListGuardians :many
+select g.id, g.first_name, g.last_name, g.email, g.phone, l.relationship, l.is_primary
+from student_guardians l
+join guardians g on g.id = l.guardian_id
+where l.student_id = @student_id
+order by l.is_primary desc, l.position;
+
+-- name: UpdateGuardians :batchexec
+update guardians set first_name = @first_name, last_name = @last_name, email = @email, phone = @phone, updated_at = now()
+where id = @id;
+
+-- name: UnlinkGuardians :exec
+delete from student_guardians where student_id = @student_id;
+
+-- name: DeleteLoneGuardians :exec
+-- Guardians of nobody any more, who never had a sign-in, are not kept.
+delete from guardians g
+where g.id = any(@ids::uuid[]) and g.user_id is null
+  and not exists (select 1 from student_guardians l where l.guardian_id = g.id);
+
+-- name: LinkGuardianUser :exec
+-- Gives a guardian a sign-in.
+update guardians set user_id = @user_id, updated_at = now() where id = @id;

@@ -1,0 +1,19 @@
+-- The registry of tenants (schema control).
+
+-- name: CreateTenant :one
+insert into control.tenants (id, slug, name, status) values (@id, @slug, @name, 'provisioning')
+on conflict do nothing
+returning id, slug, name, status, created_at, updated_at;
+
+-- name: ListTenants :many
+select id, slug, name, status, created_at, updated_at from control.tenants order by slug;
+
+-- name: TenantBySlug :one
+select id, slug, name, status, created_at, updated_at from control.tenants where slug = @slug;
+
+-- name: TenantByID :one
+select id, slug, name, status, created_at, updated_at from control.tenants where id = @id;
+
+-- name: SetTenantStatus :execrows
+-- A tenant changes only from a status that the caller expects: one that is half made cannot be resumed.
+update control.tenants set status = @status, updated_at = now() where id = @id and status = any(@expected::text[]);
