@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/dbtest"
+	"github.com/rollcall-erp/rollcall/internal/resilience"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -25,15 +26,18 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 // school is the handlers on a database of the test's own, and a principal of one tenant.
 type school struct {
 	*academic.Handler
+
 	database *dbtest.Database
-	ctx      context.Context
+	ctx      context.Context //nolint:containedctx // it lives as long as its test
 }
 
 func newSchool(t *testing.T) school {
 	t.Helper()
 	d := dbtest.New(t)
-	// Room for ten requests at once, and patience on a loaded machine.
-	pool := d.Open(t, db.Config{MaxConns: 12, Timeout: 30 * time.Second, LockTimeout: 20 * time.Second})
+	// Room for ten requests at once, patience on a loaded machine, and no second try, which would hide a deadlock.
+	pool := d.Open(t, db.Config{
+		MaxConns: 12, Timeout: 30 * time.Second, LockTimeout: 20 * time.Second, Retry: resilience.Policy{Attempts: 1},
+	})
 	return school{&academic.Handler{DB: pool}, d, nil}.as(t, "asha")
 }
 

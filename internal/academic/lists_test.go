@@ -24,7 +24,7 @@ type row struct {
 // list is one of the four, so that all are held to the same requirements.
 type list struct {
 	name string
-	// parents makes two rows that list filters by; nil for a list without a filter.
+	// parents makes two rows by which the list is filtered; nil where there is no filter.
 	parents func(t *testing.T, s school) [2]uuid.UUID
 	// add makes a row at a place of the list; the same place of two parents is a tie.
 	add  func(s school, parent uuid.UUID, place int) error
@@ -169,6 +169,7 @@ func (l list) walk(t *testing.T, s school, limit int, parent *uuid.UUID) []row {
 		require.NoError(t, err)
 		assert.Equal(t, p.Cursor == nil, info.Page != nil, "a page has a number only when asked for by number")
 		all = append(all, some...)
+		require.Less(t, len(all), 1000, "the list has no end")
 		if info.NextCursor == nil {
 			return all
 		}

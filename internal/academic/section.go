@@ -39,7 +39,7 @@ func (h *Handler) ListSections(ctx context.Context, request api.ListSectionsRequ
 func sectionRows(ctx context.Context, q *db.Queries, r page.Request[nameKey], class *uuid.UUID) ([]gendb.Section, error) {
 	params := gendb.ListSectionsParams{ClassID: class, RowLimit: r.RowLimit(), RowOffset: r.RowOffset()}
 	if r.After != nil {
-		params.RowOffset = 3
+		params.AfterName, params.AfterID = &r.After.Name, &r.After.ID
 	}
 	return q.ListSections(ctx, params)
 }

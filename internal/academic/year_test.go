@@ -160,9 +160,9 @@ func TestAcademicYear_exactlyOneIsCurrentAfterManyWantedToBe(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
 	institution := s.institution(t, "Main").Id
-	var years []api.AcademicYear
-	for i := range 4 {
-		years = append(years, s.year(t, yearOf(institution, 2026+i, i == 0)))
+	var years [4]api.AcademicYear
+	for i := range years {
+		years[i] = s.year(t, yearOf(institution, 2026+i, i == 0))
 	}
 	for range 5 {
 		var all errgroup.Group

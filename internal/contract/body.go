@@ -44,9 +44,9 @@ func (op *Operation) checkBody(r *http.Request) ([]apperr.Field, error) {
 	return fields, nil
 }
 
-// check normalises and validates a decoded body.
+// check refines and validates a decoded body.
 func (b *body) check(value any) (any, []apperr.Field) {
-	value = b.refiner.normalize(value)
+	value = b.refiner.refine(value)
 	fields := bodyFaults(b.schema.VisitJSON(value, bodyOptions...))
 	return value, unique(append(fields, b.refiner.faults(value)...))
 }

@@ -72,6 +72,9 @@ func (c *Contract) readRoot() error {
 }
 
 func (c *Contract) compileSchemas() error {
+	if c.Document.Components == nil {
+		return nil
+	}
 	for name, ref := range c.Document.Components.Schemas {
 		refiner, err := compileRefiner(ref.Value)
 		if err != nil {

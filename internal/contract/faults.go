@@ -30,33 +30,33 @@ func schemaErrors(err error) []*openapi3.SchemaError {
 // bodyFaults converts the faults of a body, each named by its place.
 func bodyFaults(err error) []apperr.Field {
 	var fields []apperr.Field
+	seen := map[string]bool{}
 	for _, e := range schemaErrors(err) {
-		path := pathOf(e)
-		for _, member := range unknownMembers(e) {
-			fields = append(fields, apperr.BodyField("additionalProperties", "Unknown field", append(slices.Clone(path), shorten(member))...))
-		}
+		fault := apperr.BodyField(codeOf(e), messageOf(e), pathOf(e)...)
 		if e.SchemaField != "properties" {
-			fields = append(fields, apperr.BodyField(codeOf(e), messageOf(e), path...))
+			fields = append(fields, fault)
+		} else if !seen[fault.Pointer] {
+			seen[fault.Pointer] = true
+			fields = append(fields, unknownMembers(e)...)
 		}
+	}
+	if err != nil && len(fields) == 0 { // an error of no known kind must not pass for none
+		fields = append(fields, apperr.BodyField("invalid", "Not allowed"))
 	}
 	return fields
 }
 
-// unknownMembers are the names that the schema does not know. kin-openapi reports each of them without its name, so all
-// are read off the value; unique drops the repetitions.
-func unknownMembers(e *openapi3.SchemaError) []string {
-	object, ok := e.Value.(map[string]any)
-	if !ok || e.SchemaField != "properties" {
-		return nil
+// unknownMembers are the faults of all names of an object that the schema does not know: kin-openapi reports one error a
+// name, and none of them says which.
+func unknownMembers(e *openapi3.SchemaError) []apperr.Field {
+	object, _ := e.Value.(map[string]any)
+	path := pathOf(e)
+	var fields []apperr.Field
+	for _, name := range unknownNames(object, e.Schema.Properties) {
+		at := append(slices.Clone(path), shorten(name))
+		fields = append(fields, apperr.BodyField("additionalProperties", "Unknown field", at...))
 	}
-	var names []string
-	for name := range object {
-		if _, known := e.Schema.Properties[name]; !known {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
+	return fields
 }
 
 func unique(fields []apperr.Field) []apperr.Field {
@@ -98,11 +98,11 @@ func fieldName(pointer string) string {
 	return apperr.BodyField("", "", path...).Field
 }
 
-// shorten keeps a name that the client made up from filling the answer.
+// shorten keeps a name that the client made up from filling the answer, or from breaking it.
 func shorten(name string) string {
 	const most = 200
 	if len(name) <= most {
-		return name
+		return strings.ToValidUTF8(name, "\uFFFD")
 	}
 	return strings.ToValidUTF8(name[:most], "") + "…"
 }
@@ -179,6 +179,8 @@ func formatMessage(format string) string {
 		return "Invalid date; use YYYY-MM-DD"
 	case "date-time":
 		return "Invalid time; use RFC 3339"
+	case "int32", "int64":
+		return "Out of range"
 	default:
 		return "Invalid " + format
 	}

@@ -28,11 +28,10 @@ type Operation struct {
 	// Spec is the operation in the document.
 	Spec *openapi3.Operation
 
-	route        *routers.Route
-	query        map[string]*parameter
-	parameters   []*parameter
-	bodies       map[string]*body // by media type
-	bodyRequired bool
+	route      *routers.Route
+	query      map[string]*parameter
+	parameters []*parameter
+	bodies     map[string]*body // by media type; one of them must be sent
 }
 
 func (c *Contract) compileOperation(method, path string, item *openapi3.PathItem, spec *openapi3.Operation) (*Operation, error) {
@@ -118,8 +117,10 @@ func (op *Operation) compileBodies() error {
 	if op.Spec.RequestBody == nil {
 		return nil
 	}
-	op.bodyRequired = op.Spec.RequestBody.Value.Required
 	for mediaType, content := range op.Spec.RequestBody.Value.Content {
+		if content.Schema == nil {
+			return fmt.Errorf("body %s: has no schema", mediaType)
+		}
 		refiner, err := compileRefiner(content.Schema.Value)
 		if err != nil {
 			return fmt.Errorf("body %s: %w", mediaType, err)

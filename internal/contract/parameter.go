@@ -36,6 +36,9 @@ func compileParameter(spec *openapi3.Parameter) (*parameter, error) {
 	if err := extension(spec.Extensions, "x-excludes", &p.excludes); err != nil {
 		return nil, err
 	}
+	if spec.Schema == nil {
+		return nil, fmt.Errorf("has no schema")
+	}
 	schema := spec.Schema.Value
 	if schema.Default != nil {
 		p.fallback = fmt.Sprint(schema.Default)
@@ -53,39 +56,44 @@ func (op *Operation) checkParameters(r *http.Request, path map[string]string) ([
 	}
 	fields := op.checkQueryNames(query)
 	fields = append(fields, op.checkHeaders(r.Header)...)
-	if op.refineQuery(query) {
-		r.URL.RawQuery = query.Encode()
-	}
 	input := op.filterInput(r, path)
 	input.QueryParams = query
 	for _, p := range op.parameters {
+		// Before normalising, which would make a text of anything.
 		if !validText(p.values(r, query, path)) {
 			fields = append(fields, p.fault("text", "Holds characters that are not allowed"))
 			continue
 		}
+		p.refine(query)
 		if err := openapi3filter.ValidateParameter(r.Context(), input, p.spec); err != nil {
 			fields = append(fields, p.faults(err)...)
 		}
 	}
+	r.URL.RawQuery = query.Encode()
 	return fields, nil
 }
 
 // checkQueryNames finds what kin-openapi lets pass: unknown names, repeated values, parameters that exclude each other.
 func (op *Operation) checkQueryNames(query url.Values) []apperr.Field {
 	var fields []apperr.Field
+	unknown := 0
 	for _, name := range slices.Sorted(maps.Keys(query)) {
-		p, known := op.query[name]
-		switch {
-		case !known:
-			fields = append(fields, apperr.Field{In: apperr.Query, Field: name, Code: "unknown", Message: "Unknown parameter"})
-		case len(query[name]) > 1:
-			fields = append(fields, p.fault("repeated", "May be given once"))
-		}
-		if known {
-			fields = append(fields, p.checkExclusion(query)...)
+		if p, ok := op.query[name]; ok {
+			fields = append(fields, p.checkUse(query)...)
+		} else if unknown++; unknown <= mostUnknown {
+			fields = append(fields, apperr.Field{In: apperr.Query, Field: shorten(name), Code: "unknown", Message: "Unknown parameter"})
 		}
 	}
 	return fields
+}
+
+// checkUse finds a parameter that was given twice, or together with one that it excludes.
+func (p *parameter) checkUse(query url.Values) []apperr.Field {
+	var fields []apperr.Field
+	if len(query[p.spec.Name]) > 1 {
+		fields = append(fields, p.fault("repeated", "May be given once"))
+	}
+	return append(fields, p.checkExclusion(query)...)
 }
 
 func (p *parameter) checkExclusion(query url.Values) []apperr.Field {
@@ -107,32 +115,27 @@ func (op *Operation) checkHeaders(header http.Header) []apperr.Field {
 	return fields
 }
 
-// refineQuery normalises, caps and fills in defaults; it reports whether anything changed.
-func (op *Operation) refineQuery(query url.Values) bool {
-	changed := false
-	for name, p := range op.query {
-		before, sent := query.Get(name), query.Has(name)
-		after := before
-		switch {
-		case sent:
-			after = p.capped(p.normalizer.String(before))
-		case p.fallback != "":
-			after = p.fallback
-		}
-		if after != before {
-			query[name] = append([]string{after}, query[name][min(1, len(query[name])):]...)
-			changed = true
-		}
+// refine normalises and caps a query parameter, or fills in its default.
+func (p *parameter) refine(query url.Values) {
+	name := p.spec.Name
+	values, sent := query[name]
+	switch {
+	case p.location != apperr.Query:
+	case sent:
+		values[0] = p.capped(p.normalizer.String(values[0]))
+	case p.fallback != "":
+		query.Set(name, p.fallback)
 	}
-	return changed
 }
 
-// capped serves a number above x-cap as x-cap (AIP-158), however many digits it has.
+// capped serves a number above x-cap as x-cap (AIP-158), however many digits it has. It knows the plus sign because
+// whoever parses the number later does.
 func (p *parameter) capped(value string) string {
-	if p.limit == 0 || value == "" || strings.Trim(value, "0123456789") != "" {
+	digits := strings.TrimPrefix(value, "+")
+	if p.limit == 0 || digits == "" || strings.Trim(digits, "0123456789") != "" {
 		return value
 	}
-	if n, err := strconv.ParseUint(value, 10, 64); err != nil || n > p.limit {
+	if n, err := strconv.ParseUint(digits, 10, 64); err != nil || n > p.limit {
 		return strconv.FormatUint(p.limit, 10)
 	}
 	return value
@@ -176,7 +179,22 @@ func (p *parameter) faults(err error) []apperr.Field {
 		fields = append(fields, p.fault(codeOf(e), messageOf(e)))
 	}
 	if len(fields) == 0 { // it could not even be parsed as its type
-		fields = append(fields, p.fault("type", typeMessage(p.spec.Schema.Value)))
+		fields = append(fields, p.parseFault(err))
 	}
 	return fields
+}
+
+// parseFault tells a number that is too large for its Go type from what is no number.
+func (p *parameter) parseFault(err error) apperr.Field {
+	e := &openapi3.SchemaError{Schema: p.spec.Schema.Value, SchemaField: "type"}
+	if parse, ok := errors.AsType[*openapi3filter.ParseError](err); ok && errors.Is(err, strconv.ErrRange) {
+		negative := strings.HasPrefix(fmt.Sprint(parse.Value), "-")
+		switch {
+		case negative && e.Schema.Min != nil:
+			e.SchemaField = "minimum"
+		case !negative && e.Schema.Max != nil:
+			e.SchemaField = "maximum"
+		}
+	}
+	return p.fault(codeOf(e), messageOf(e))
 }

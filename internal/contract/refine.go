@@ -3,6 +3,7 @@ package contract
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -13,10 +14,12 @@ import (
 
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/contract/normalize"
+	"github.com/rollcall-erp/rollcall/internal/contract/strictjson"
 )
 
-// refiner is the part of a body schema that kin-openapi does not know: this project's extensions, as a tree beside the
-// schema's. Members that need nothing are left out of it.
+// refiner is the part of a body schema that kin-openapi does not know, or does not do well: this project's extensions,
+// defaults, and a bound on the faults of one body. It is a tree beside the schema's; members that need nothing are left
+// out of it.
 type refiner struct {
 	normalizer normalize.Normalizer
 	integer    bool
@@ -24,44 +27,81 @@ type refiner struct {
 	maxBytes   int
 	maxDepth   int
 	uniqueBy   [][]string
-	members    map[string]*refiner
+	bound      bound
+	fallback   any // the default; nil is none
+	members    []member
 	items      *refiner
 }
 
-func compileRefiner(schema *openapi3.Schema) (*refiner, error) {
-	r := &refiner{integer: schema.Type.Is(openapi3.TypeInteger)}
-	var err error
-	if r.normalizer, err = normalizerOf(schema); err != nil {
+// member is the refiner of a named property; they are kept in the order of their names.
+type member struct {
+	name string
+	*refiner
+}
+
+// compileRefiner compiles a schema; within are those that it stands in.
+func compileRefiner(schema *openapi3.Schema, within ...*openapi3.Schema) (*refiner, error) {
+	if slices.Contains(within, schema) {
+		return nil, fmt.Errorf("holds itself, which is not supported")
+	}
+	r := &refiner{integer: schema.Type.Is(openapi3.TypeInteger), bound: boundOf(schema)}
+	if err := r.readExtensions(schema); err != nil {
 		return nil, err
 	}
+	if err := r.readDefault(schema); err != nil {
+		return nil, err
+	}
+	return r, r.compileChildren(schema, append(slices.Clone(within), schema))
+}
+
+func (r *refiner) readExtensions(schema *openapi3.Schema) error {
 	for key, target := range map[string]any{
 		"x-not-future": &r.notFuture, "x-max-bytes": &r.maxBytes, "x-max-depth": &r.maxDepth, "x-unique-by": &r.uniqueBy,
 	} {
 		if err := extension(schema.Extensions, key, target); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return r, r.compileChildren(schema)
+	if slices.ContainsFunc(r.uniqueBy, func(key []string) bool { return len(key) == 0 }) {
+		return fmt.Errorf("x-unique-by: a key names no member")
+	}
+	var err error
+	r.normalizer, err = normalizerOf(schema)
+	return err
 }
 
-func (r *refiner) compileChildren(schema *openapi3.Schema) error {
-	for name, ref := range schema.Properties {
-		child, err := compileRefiner(ref.Value)
+// readDefault takes the default as a request would have sent it. One value serves all requests, so it must be one that
+// nobody can change.
+func (r *refiner) readDefault(schema *openapi3.Schema) error {
+	if schema.Default == nil {
+		return nil
+	}
+	raw, err := json.Marshal(schema.Default)
+	if err != nil {
+		return fmt.Errorf("default: %w", err)
+	}
+	r.fallback, err = strictjson.Decode(raw)
+	switch r.fallback.(type) {
+	case map[string]any, []any:
+		return fmt.Errorf("default: only strings, numbers and booleans are supported")
+	}
+	return err
+}
+
+func (r *refiner) compileChildren(schema *openapi3.Schema, within []*openapi3.Schema) error {
+	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
+		child, err := compileRefiner(schema.Properties[name].Value, within...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if child.isEmpty() {
-			continue
+		if !child.isEmpty() {
+			r.members = append(r.members, member{name, child})
 		}
-		if r.members == nil {
-			r.members = map[string]*refiner{}
-		}
-		r.members[name] = child
 	}
 	if schema.Items == nil {
 		return nil
 	}
-	items, err := compileRefiner(schema.Items.Value)
+	items, err := compileRefiner(schema.Items.Value, within...)
 	if err == nil && !items.isEmpty() {
 		r.items = items
 	}
@@ -70,7 +110,7 @@ func (r *refiner) compileChildren(schema *openapi3.Schema) error {
 
 func (r *refiner) isEmpty() bool {
 	return r.normalizer == normalize.Normalizer{} && !r.integer && !r.notFuture && r.maxBytes == 0 && r.maxDepth == 0 &&
-		r.uniqueBy == nil && r.members == nil && r.items == nil
+		r.uniqueBy == nil && r.bound.isNone() && r.fallback == nil && r.members == nil && r.items == nil
 }
 
 func normalizerOf(schema *openapi3.Schema) (normalize.Normalizer, error) {
@@ -81,28 +121,38 @@ func normalizerOf(schema *openapi3.Schema) (normalize.Normalizer, error) {
 	return normalize.Parse(steps)
 }
 
-// normalize returns value with its strings normalised and its whole numbers written as such. Objects and arrays are
-// changed in place: they were decoded for this request alone.
-func (r *refiner) normalize(value any) any {
+// refine returns value with its strings normalised, its whole numbers written as such, and defaults for absent members.
+// Objects and arrays are changed in place: they were decoded for this request alone.
+func (r *refiner) refine(value any) any {
 	switch v := value.(type) {
 	case string:
 		return r.normalizer.String(v)
 	case json.Number:
 		return r.number(v)
 	case map[string]any:
-		for name, child := range r.members {
-			if member, ok := v[name]; ok {
-				v[name] = child.normalize(member)
-			}
-		}
+		r.bound.object(v)
+		r.refineMembers(v)
 	case []any:
+		v = r.bound.list(v)
 		if r.items != nil {
 			for i, item := range v {
-				v[i] = r.items.normalize(item)
+				v[i] = r.items.refine(item)
 			}
 		}
+		return v
 	}
 	return value
+}
+
+// refineMembers leaves a null alone: it is a value, and not an absent one.
+func (r *refiner) refineMembers(object map[string]any) {
+	for _, m := range r.members {
+		if value, sent := object[m.name]; sent {
+			object[m.name] = m.refine(value)
+		} else if m.fallback != nil {
+			object[m.name] = m.fallback
+		}
+	}
 }
 
 // number rewrites 1.0 and 1e2, which are integers to JSON Schema, as Go's integers want them. Only short ones: a float64
@@ -126,9 +176,9 @@ func (r *refiner) faults(value any, path ...any) []apperr.Field {
 	fields := r.ownFaults(value, path)
 	switch v := value.(type) {
 	case map[string]any:
-		for name, child := range r.members {
-			if member, ok := v[name]; ok {
-				fields = append(fields, child.faults(member, append(slices.Clone(path), name)...)...)
+		for _, m := range r.members {
+			if value, sent := v[m.name]; sent {
+				fields = append(fields, m.faults(value, append(slices.Clone(path), m.name)...)...)
 			}
 		}
 	case []any:

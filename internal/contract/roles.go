@@ -13,7 +13,9 @@ func (c *Contract) PermissionsOf(roles []string) []string {
 			set[permission] = true
 		}
 	}
-	return slices.Sorted(maps.Keys(set))
+	permissions := slices.AppendSeq([]string{}, maps.Keys(set)) // not nil: JSON shall say [] and not null
+	slices.Sort(permissions)
+	return permissions
 }
 
 // Roles are the names of the built-in roles, sorted.

@@ -17,7 +17,7 @@ var constraintRules = []struct {
 }{
 	{"_key", apperr.Conflict, "unique", "Already in use"},
 	{"_fkey", apperr.Invalid, "reference", "Does not exist, or does not belong here"},
-	{"_order", apperr.Invalid, "order", "Must not be before the start"},
+	{"_order", apperr.Invalid, "order", "Is too early for its start"},
 	{"_check", apperr.Invalid, "check", "Not allowed"},
 }
 

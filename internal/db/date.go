@@ -14,6 +14,13 @@ func registerDate(m *pgtype.Map) {
 	m.TryWrapScanPlanFuncs = append([]pgtype.TryWrapScanPlanFunc{wrapDateScan}, m.TryWrapScanPlanFuncs...)
 }
 
+// registerUTC makes pgx read times in UTC, which is what the API shows, whatever the zone of the process.
+func registerUTC(m *pgtype.Map) {
+	m.RegisterType(&pgtype.Type{
+		Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+	})
+}
+
 type dateEncodePlan struct{ next pgtype.EncodePlan }
 
 func (p *dateEncodePlan) SetNext(next pgtype.EncodePlan) { p.next = next }

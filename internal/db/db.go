@@ -74,6 +74,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	pc.ConnConfig.RuntimeParams["search_path"] = ""
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		registerDate(conn.TypeMap())
+		registerUTC(conn.TypeMap())
 		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)

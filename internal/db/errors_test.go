@@ -134,7 +134,7 @@ func TestConstraints_ofTheSchemaFollowTheNamingRule(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
 	names := dbtest.Values[string](t, s.Database, `
-		select c.contype || ' ' || t.relname || ' ' || c.conname from pg_constraint c join pg_class t on t.oid = c.conrelid
+		select c.contype::text || ' ' || t.relname || ' ' || c.conname from pg_constraint c join pg_class t on t.oid = c.conrelid
 		where t.relnamespace = $1::regnamespace and c.contype in ('u', 'f', 'c') and c.conparentid = 0
 		union
 		select 'u ' || t.relname || ' ' || i.relname from pg_index x

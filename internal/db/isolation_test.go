@@ -37,8 +37,8 @@ func TestTenants_withTheSameIDsOverOneConnection(t *testing.T) {
 	for i := range requests {
 		id := ids[i%2]
 		ctx, cancel := context.WithCancel(t.Context())
-		if random.IntN(4) == 0 {
-			// Most requests take 0.2 to 2 ms: this ends them before, in and between their statements.
+		if random.IntN(30) == 0 { // not more, because every connection that is lost takes some 30 ms to replace
+			// Requests take about a millisecond: this ends them before, in and between their statements.
 			time.AfterFunc(time.Duration(random.IntN(1000))*time.Microsecond, cancel)
 		}
 		name, err := readName(ctx, pool, id, row)
@@ -54,10 +54,10 @@ func TestTenants_withTheSameIDsOverOneConnection(t *testing.T) {
 	t.Logf("%d requests in %v: %d served, %d canceled, 0 wrong; %d connections", requests,
 		time.Since(begin).Round(time.Millisecond), served, canceled, connectionsMade(t, s))
 	assert.Positive(t, canceled)
-	assert.Greater(t, served, requests/2)
+	assert.Greater(t, served, requests*9/10)
 }
 
-// readName reads the row in a transaction that also writes it, so that a cancellation has something to leave behind.
+// readName reads the row twice, the first time with a lock, which a cancellation could leave behind.
 func readName(ctx context.Context, pool *db.DB, id, row uuid.UUID) (string, error) {
 	return db.InTxValue(ctx, pool, db.Tenant(id), db.Options{}, func(ctx context.Context, q *db.Queries) (string, error) {
 		locked, err := q.LockInstitution(ctx, row)

@@ -80,25 +80,33 @@ func TestInTx_lockThatBecomesFreeInTime(t *testing.T) {
 	assert.Equal(t, []string{"Held", "New"}, s.names(t))
 }
 
-func TestInTx_canceledStatementIsNotRetried(t *testing.T) {
+// begin runs a transaction that will block, and returns when it does.
+func (s school) begin(ctx context.Context, t *testing.T, d *db.DB, attempts *int) (outcome <-chan error) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		done <- s.run(ctx, d, db.Options{}, func(ctx context.Context, conn *pgx.Conn) error {
+			*attempts++
+			return addAndTouch(ctx, conn)
+		})
+	}()
+	s.awaitBlocked(t)
+	return done
+}
+
+// The server's own statement_timeout does the same.
+func TestInTx_statementThatTheServerCancelsIsNotRetried(t *testing.T) {
 	t.Parallel()
 	s, _ := held(t)
+	d := s.Open(t, db.Config{LockTimeout: time.Minute})
 	attempts := 0
-	go s.cancelBlocked(t)
-	err := s.run(t.Context(), s.DB, db.Options{}, func(ctx context.Context, conn *pgx.Conn) error {
-		attempts++
-		return addAndTouch(ctx, conn)
-	})
+	outcome := s.begin(t.Context(), t, d, &attempts)
+	dbtest.Values[bool](t, s.Database, `select pg_cancel_backend(pid) from pg_stat_activity
+		where datname = current_database() and wait_event_type = 'Lock'`)
+	err := <-outcome
 	requireKind(t, apperr.Unavailable, err)
 	assert.Equal(t, "57014", state(err))
 	assert.Equal(t, 1, attempts)
-}
-
-// cancelBlocked does what the server's statement_timeout does, once somebody waits for a lock.
-func (s school) cancelBlocked(t *testing.T) {
-	s.awaitBlocked(t)
-	dbtest.Values[bool](t, s.Database, `select pg_cancel_backend(pid) from pg_stat_activity
-		where datname = current_database() and wait_event_type = 'Lock'`)
 }
 
 func TestInTx_callersCancellationEndsItAtOnce(t *testing.T) {
@@ -106,19 +114,12 @@ func TestInTx_callersCancellationEndsItAtOnce(t *testing.T) {
 	s, _ := held(t)
 	pool := s.Open(t, db.Config{MaxConns: 1, Timeout: time.Minute, LockTimeout: time.Minute})
 	ctx, cancel := context.WithCancel(t.Context())
-	var canceledAt time.Time
-	go func() {
-		s.awaitBlocked(t)
-		canceledAt = time.Now()
-		cancel()
-	}()
 	attempts := 0
-	err := s.run(ctx, pool, db.Options{}, func(ctx context.Context, conn *pgx.Conn) error {
-		attempts++
-		return addAndTouch(ctx, conn)
-	})
-	requireKind(t, apperr.Canceled, err)
-	assert.Less(t, time.Since(canceledAt), 5*time.Second)
+	outcome := s.begin(ctx, t, pool, &attempts)
+	canceled := time.Now()
+	cancel()
+	requireKind(t, apperr.Canceled, <-outcome)
+	assert.Less(t, time.Since(canceled), 5*time.Second)
 	assert.Equal(t, 1, attempts)
 	assert.Equal(t, []string{"Held"}, s.names(t))
 	s.assertWhole(t, pool)

@@ -20,6 +20,7 @@ package dbtest
 
 import (
 	"context"
+	"net/url"
 	"testing"
 	"time"
 
@@ -45,8 +46,9 @@ type Database struct {
 	URL string // of the superuser
 	DB  *db.DB // a small pool, closed after the test
 
-	name  string
-	super *pgxpool.Pool
+	name   string
+	super  *pgxpool.Pool
+	logins []string
 }
 
 // New makes a database with the registry and without tenants, for the time of the test.
@@ -119,7 +121,7 @@ func (d *Database) drop(t testing.TB, s *server) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), setupTimeout)
 	defer cancel()
-	if err := s.drop(ctx, d.name); err != nil {
+	if err := s.drop(ctx, d.name, d.logins...); err != nil {
 		t.Errorf("drop the test's database: %v", err)
 	}
 	<-closed
@@ -156,6 +158,20 @@ func (d *Database) Conn(t testing.TB) *pgx.Conn {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	return conn
+}
+
+// Login makes an ordinary user with these options ("createrole"), who may create schemas in this database, and returns
+// the user's URL.
+func (d *Database) Login(t testing.TB, options string) (userURL string) {
+	t.Helper()
+	user := newName("user")
+	d.logins = append(d.logins, user)
+	d.Exec(t, "create role "+quote(user)+" login password 'secret' "+options)
+	d.Exec(t, "grant create on database "+quote(d.name)+" to "+quote(user))
+	u, err := url.Parse(d.URL)
+	require.NoError(t, err)
+	u.User = url.UserPassword(user, "secret")
+	return u.String()
 }
 
 // Value runs a query as superuser, outside of any tenant, and returns its only value.

@@ -118,12 +118,11 @@ func (s *server) create(ctx context.Context, name, template string) error {
 	return nil
 }
 
-// drop removes a database and whoever is connected to it. Roles belong to the server, not to the database; on one that
-// stays they go too.
-func (s *server) drop(ctx context.Context, name string) error {
-	var roles []string
+// drop removes a database and whoever is connected to it, then its users. Roles belong to the server, not to the
+// database; on a server that stays, those of the tenants go too.
+func (s *server) drop(ctx context.Context, name string, roles ...string) error {
 	if s.own == nil {
-		roles, _ = s.tenantRoles(ctx, name) // what is left then harms nobody
+		roles = append(s.tenantRoles(ctx, name), roles...)
 	}
 	if _, err := s.admin.Exec(ctx, "drop database if exists "+quote(name)+" with (force)"); err != nil {
 		return fmt.Errorf("drop database %s: %w", name, err)
@@ -135,17 +134,25 @@ func (s *server) drop(ctx context.Context, name string) error {
 	return nil
 }
 
-func (s *server) tenantRoles(ctx context.Context, name string) ([]string, error) {
+// tenantRoles are the roles of the tenants in a database, as far as its tests have left traces of them.
+func (s *server) tenantRoles(ctx context.Context, name string) (roles []string) {
 	conn, err := pgx.Connect(ctx, s.urlOf(name))
 	if err != nil {
-		return nil, fmt.Errorf("connect to database %s: %w", name, err)
+		return nil
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	rows, err := conn.Query(ctx, `select nspname::text from pg_catalog.pg_namespace where nspname ~ '^t_[0-9a-f]{32}$'`)
-	if err != nil {
-		return nil, fmt.Errorf("list the tenants of database %s: %w", name, err)
+	for _, query := range []string{
+		`select nspname::text from pg_catalog.pg_namespace where nspname ~ '^t_[0-9a-f]{32}$'`,
+		`select 't_' || replace(id::text, '-', '') from control.tenants`,
+	} {
+		rows, err := conn.Query(ctx, query)
+		if err != nil {
+			continue
+		}
+		found, _ := pgx.CollectRows(rows, pgx.RowTo[string])
+		roles = append(roles, found...)
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	return roles
 }
 
 // Other test processes may use the same server, so names begin with something of this process's own.

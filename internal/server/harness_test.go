@@ -56,7 +56,12 @@ func newHarness(t *testing.T) *harness {
 
 func newHarnessWith(t *testing.T, config db.Config) *harness {
 	t.Helper()
-	database := dbtest.NewFrom(t, "demo", seedDemo)
+	return newHarnessOn(t, dbtest.NewFrom(t, "demo", seedDemo), config)
+}
+
+// newHarnessOn serves a database that is there already; config.URL may lead to it another way.
+func newHarnessOn(t *testing.T, database *dbtest.Database, config db.Config) *harness {
+	t.Helper()
 	c, err := document()
 	require.NoError(t, err)
 	e, err := server.New(server.Dependencies{
@@ -252,4 +257,9 @@ func (h *harness) digest() map[string]string {
 func (h *harness) count(table, where string, args ...any) int64 {
 	h.t.Helper()
 	return dbtest.Value[int64](h.t, h.db, `select count(*) from `+h.schema()+`.`+table+` where `+where, args...)
+}
+
+func valueOf(t *testing.T, h *harness, sql string) int64 {
+	t.Helper()
+	return dbtest.Value[int64](t, h.db, sql)
 }

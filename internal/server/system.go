@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"embed"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"time"
@@ -21,10 +22,35 @@ type system struct {
 	contract *contract.Contract
 }
 
-// docsFiles are the page and its script; Swagger UI itself comes from its module.
+// docsFiles are the page, its script and its style; Swagger UI itself comes from its module.
 //
-//go:embed docs/index.html docs/init.js
+//go:embed docs/index.html docs/init.js docs/style.css
 var docsFiles embed.FS
+
+// docsPage is the page with all it loads; nothing else of Swagger UI is served.
+var docsPage = []docsFile{
+	{path: "/docs", from: docsFiles, name: "docs/index.html", contentType: "text/html; charset=utf-8"},
+	{path: "/docs/init.js", from: docsFiles, name: "docs/init.js", contentType: "text/javascript; charset=utf-8"},
+	{path: "/docs/style.css", from: docsFiles, name: "docs/style.css", contentType: "text/css; charset=utf-8"},
+	swaggerUI("swagger-ui.css", "text/css; charset=utf-8"),
+	swaggerUI("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
+	swaggerUI("favicon-16x16.png", "image/png"),
+	swaggerUI("favicon-32x32.png", "image/png"),
+}
+
+// docsFile is one file of the page.
+type docsFile struct {
+	path        string
+	from        fs.FS
+	name        string
+	contentType string
+	cacheable   bool
+}
+
+// swaggerUI is a file of Swagger UI, which changes only with its module's version.
+func swaggerUI(name, contentType string) docsFile {
+	return docsFile{path: "/docs/ui/" + name, from: swaggerfiles.FS, name: name, contentType: contentType, cacheable: true}
+}
 
 // docsPolicy lets the page load its own files and call this server, nothing else.
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
@@ -39,10 +65,9 @@ func (s system) register(e *echo.Echo) {
 	e.GET("/openapi.json", func(c echo.Context) error {
 		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, s.contract.JSON)
 	})
-	e.GET("/docs", docsFile("index.html", "text/html; charset=utf-8"))
-	e.GET("/docs/init.js", docsFile("init.js", "text/javascript; charset=utf-8"))
-	ui := http.StripPrefix("/docs/ui/", http.FileServerFS(swaggerfiles.FS))
-	e.GET("/docs/ui/:file", echo.WrapHandler(ui))
+	for _, file := range docsPage {
+		e.GET(file.path, file.serve)
+	}
 }
 
 // ready is true when requests can be served: the database answers.
@@ -57,13 +82,16 @@ func (s system) ready(c echo.Context) error {
 	return c.String(http.StatusOK, "ready\n")
 }
 
-func docsFile(name, contentType string) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		content, err := fs.ReadFile(docsFiles, "docs/"+name)
-		if err != nil {
-			return err
-		}
-		c.Response().Header().Set(echo.HeaderContentSecurityPolicy, docsPolicy)
-		return c.Blob(http.StatusOK, contentType, content)
+func (f docsFile) serve(c echo.Context) error {
+	content, err := fs.ReadFile(f.from, f.name)
+	if err != nil {
+		return fmt.Errorf("read a file of the docs page: %w", err)
 	}
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentSecurityPolicy, docsPolicy)
+	h.Set(echo.HeaderCacheControl, "no-cache")
+	if f.cacheable {
+		h.Set(echo.HeaderCacheControl, "public, max-age=3600")
+	}
+	return c.Blob(http.StatusOK, f.contentType, content)
 }

@@ -52,7 +52,7 @@ func (m *Migrator) Up(ctx context.Context, onProgress Progress) error {
 	r := &report{total: 1 + len(tenants), onProgress: onProgress}
 	r.add(controlSchema, nil)
 	m.upAll(ctx, tenants, r)
-	return errors.Join(r.failures...)
+	return r.err()
 }
 
 func (m *Migrator) upAll(ctx context.Context, tenants []Tenant, r *report) {
@@ -102,6 +102,14 @@ func (r *report) add(name string, err error) {
 	if r.onProgress != nil {
 		r.onProgress(r.done, r.total, name)
 	}
+}
+
+func (r *report) err() error {
+	if len(r.failures) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d schemas were not migrated; the others are, and the next run goes on from here:\n%w",
+		len(r.failures), r.total, errors.Join(r.failures...))
 }
 
 // finishedTenants leaves out those that are being created: their creation migrates them.

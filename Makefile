@@ -1,0 +1,83 @@
+# Rollcall. `make` lists the targets. Nothing needs installing by hand: Go, make, git, and PostgreSQL's binaries or a way
+# to download them.
+
+SHELL      := /bin/bash -o pipefail
+GENERATE   := go tool -modfile=internal/tools/generate.mod
+LINT       := go tool -modfile=internal/tools/lint.mod
+GENERATED  := gen internal/contract/openapi.yaml
+TESTFLAGS  ?=
+FUZZTIME   ?= 30s
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: build ## Serve the demo school on http://127.0.0.1:8080, with a database of its own
+	@exec bin/rollcall dev
+
+.PHONY: build
+build: ## Build bin/rollcall
+	@CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/rollcall
+
+.PHONY: generate
+generate: ## Regenerate gen/ from openapi.yaml, queries/ and schema/
+	@mkdir -p gen/api gen/client gen/db
+	@cp openapi.yaml internal/contract/openapi.yaml
+	@$(GENERATE) oapi-codegen -config internal/tools/server.yaml openapi.yaml
+	@$(GENERATE) oapi-codegen -config internal/tools/client.yaml openapi.yaml
+	@$(GENERATE) sqlc generate
+
+.PHONY: test
+test: browser ## Run all tests, with the race detector, on a real PostgreSQL and a real browser
+	go test -race -shuffle=on -timeout 20m $(TESTFLAGS) ./...
+
+.PHONY: lint
+lint: ## Run the linters, go vet, and govulncheck where its database can be reached
+	go vet ./...
+	$(LINT) golangci-lint run
+	@if curl -sfL -m 10 -o /dev/null https://vuln.go.dev/index/modules.json; then \
+		$(LINT) govulncheck ./...; \
+	else \
+		echo 'govulncheck: its database cannot be reached from here; not run'; \
+	fi
+
+.PHONY: verify
+verify: ## Fail when generated files or go.mod are not what their sources make
+	@before=$$(find $(GENERATED) -type f | LC_ALL=C sort | xargs sha256sum); \
+	$(MAKE) --no-print-directory generate; \
+	after=$$(find $(GENERATED) -type f | LC_ALL=C sort | xargs sha256sum); \
+	if ! diff <(echo "$$before") <(echo "$$after"); then \
+		echo 'Generated files were stale; they are regenerated now: commit them.'; exit 1; \
+	fi
+	@go mod tidy -diff
+	@echo 'Generated files and go.mod are up to date.'
+
+.PHONY: fmt
+fmt: ## Format the Go code
+	@$(LINT) golangci-lint fmt
+
+.PHONY: bench
+bench: ## Run the micro-benchmarks (docs/performance.md)
+	go test -run '^$$' -bench . -benchmem ./internal/contract/... ./internal/db
+
+.PHONY: fuzz
+fuzz: ## Fuzz decoder, normaliser, body check and cursor, FUZZTIME each
+	go test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./internal/contract/strictjson
+	go test -run '^$$' -fuzz FuzzString -fuzztime $(FUZZTIME) ./internal/contract/normalize
+	go test -run '^$$' -fuzz FuzzCheckBody -fuzztime $(FUZZTIME) ./internal/contract
+	go test -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME) ./internal/page
+
+# The test of /docs needs a browser. Debian's is installed when we may; otherwise the message says what is missing.
+.PHONY: browser
+browser: ## Install Chromium if no browser is there (Debian, as root)
+	@if command -v chromium chromium-browser google-chrome >/dev/null; then exit 0; fi; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	else \
+		echo 'make test needs a browser for the test of /docs: install chromium, or google-chrome.'; exit 1; \
+	fi
+
+.PHONY: clean
+clean: ## Remove build results; the demo's data in .data stays
+	@rm -rf bin

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/tenant"
+)
+
+func tenantCommand(url databaseURL) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "tenant",
+		Short: "Create, list, suspend and resume tenants (school groups)",
+	}
+	c.AddCommand(tenantCreateCommand(url), tenantListCommand(url),
+		tenantStatusCommand(url, "suspend", "Close a tenant: its requests are refused until it is resumed", "Suspended",
+			func(cmd *cobra.Command, r *tenant.Registry, t tenant.Tenant) error { return r.Suspend(cmd.Context(), t.ID) }),
+		tenantStatusCommand(url, "resume", "Open a suspended tenant again", "Resumed",
+			func(cmd *cobra.Command, r *tenant.Registry, t tenant.Tenant) error { return r.Resume(cmd.Context(), t.ID) }))
+	return c
+}
+
+func tenantCreateCommand(url databaseURL) *cobra.Command {
+	var name string
+	c := &cobra.Command{
+		Use:   "create SLUG",
+		Short: "Create a tenant, or complete one whose creation failed",
+		Long: `Create a tenant: its row in the registry, its schema and its role. If that fails half way, create it again.
+
+The slug is the tenant's name in a sign-in: lower-case letters, digits and hyphens.`,
+		Example: `  rollcall tenant create demo --name "Demo School"`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if name == "" {
+				name = args[0]
+			}
+			return withRegistry(cmd, url, func(r *tenant.Registry) error {
+				t, err := r.Create(cmd.Context(), tenant.CreateParams{Slug: args[0], Name: name})
+				if err == nil {
+					fmt.Fprintf(cmd.OutOrStdout(), "Created tenant %s (%s) with schema %s.\n", t.Slug, t.Name, db.SchemaName(t.ID))
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().StringVar(&name, "name", "", "the name for people (default: the slug)")
+	return c
+}
+
+func tenantListCommand(url databaseURL) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List all tenants",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withRegistry(cmd, url, func(r *tenant.Registry) error {
+				tenants, err := r.List(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), tenants)
+				}
+				return printTenants(cmd.OutOrStdout(), tenants)
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// tenantStatusCommand makes a command that changes one tenant's status.
+func tenantStatusCommand(url databaseURL, verb, short, done string,
+	change func(*cobra.Command, *tenant.Registry, tenant.Tenant) error,
+) *cobra.Command {
+	return &cobra.Command{
+		Use:   verb + " SLUG",
+		Short: short,
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withRegistry(cmd, url, func(r *tenant.Registry) error {
+				t, err := r.BySlug(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if err := change(cmd, r, t); err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s tenant %s (%s).\n", done, t.Slug, t.Name)
+				return nil
+			})
+		},
+	}
+}
+
+// withRegistry runs work with the registry of a database that is up to date.
+func withRegistry(cmd *cobra.Command, url databaseURL, work func(*tenant.Registry) error) error {
+	address, err := url()
+	if err != nil {
+		return err
+	}
+	if err := tenant.NewMigrator(address).Check(cmd.Context()); err != nil {
+		return err
+	}
+	database, err := db.Open(cmd.Context(), db.Config{URL: address, MaxConns: 2})
+	if err != nil {
+		return err
+	}
+	defer database.Close()
+	return forPeople(work(tenant.NewRegistry(database, address)))
+}
+
+// forPeople leaves out what only the log of a request needs.
+func forPeople(err error) error {
+	e, ok := errors.AsType[*apperr.Error](err)
+	if !ok {
+		return err
+	}
+	switch e.Kind {
+	case apperr.Conflict, apperr.NotFound:
+		return errors.New(e.Detail)
+	case apperr.Invalid:
+		var faults []error
+		for _, f := range e.Fields {
+			faults = append(faults, fmt.Errorf("%s: %s", f.Field, f.Message))
+		}
+		return errors.Join(faults...)
+	default:
+		return err
+	}
+}
+
+func printTenants(out io.Writer, tenants []tenant.Tenant) error {
+	if len(tenants) == 0 {
+		fmt.Fprintln(out, `There are no tenants yet. Create one: rollcall tenant create demo --name "Demo School"`)
+		return nil
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "SLUG\tNAME\tSTATUS\tCREATED\tID")
+	for _, t := range tenants {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", t.Slug, t.Name, t.Status, t.CreatedAt.Format(time.DateOnly), t.ID)
+	}
+	return table.Flush()
+}
+
+func printJSON(out io.Writer, value any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(value)
+}

@@ -1,0 +1,68 @@
+package auth_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-erp/rollcall/internal/auth"
+)
+
+func TestToken_readsWhatItWrites(t *testing.T) {
+	t.Parallel()
+	tenant := uuid.Must(uuid.NewV7())
+	token := auth.NewToken(tenant)
+	parsed, err := auth.ParseToken(token.String())
+	require.NoError(t, err)
+	assert.Equal(t, token, parsed)
+	assert.Equal(t, token.Hash(), parsed.Hash())
+	assert.NotContains(t, token.String(), string(token.Hash()))
+}
+
+func TestToken_isRandom(t *testing.T) {
+	t.Parallel()
+	assert.NotEqual(t, auth.NewToken(uuid.Nil), auth.NewToken(uuid.Nil))
+}
+
+func TestParseToken_takesExactlyOneSpelling(t *testing.T) {
+	t.Parallel()
+	good := auth.NewToken(uuid.MustParse("01900000-0000-7000-8000-00000000d00a")).String()
+	prefix, rest, _ := strings.Cut(good, ".")
+	tenant, secret, _ := strings.Cut(rest, ".")
+	for name, bad := range map[string]string{
+		"empty": "", "dots only": "..", "no tenant": prefix + ".." + secret, "no secret": prefix + "." + tenant + ".",
+		"tenant is no UUID":  prefix + ".demo." + secret,
+		"tenant in capitals": prefix + "." + strings.ToUpper(tenant) + "." + secret,
+		"tenant in braces":   prefix + ".{" + tenant + "}." + secret,
+		"tenant as urn":      prefix + ".urn:uuid:" + tenant + "." + secret,
+		"legacy number":      prefix + ".42." + secret,
+		"other prefix":       "rc2." + tenant + "." + secret,
+		"longer":             good + "A", "shorter": good[:len(good)-1], "padded": good + "=", "four parts": good + ".x",
+		"white space": " " + good, "standard alphabet": prefix + "." + tenant + "." + strings.Repeat("+", 43),
+	} {
+		_, err := auth.ParseToken(bad)
+		assert.Error(t, err, name)
+	}
+}
+
+func TestPrincipal_mayWhatItHolds(t *testing.T) {
+	t.Parallel()
+	p := auth.Principal{Permissions: []string{"academic:read", "students:admit", "students:read"}}
+	assert.True(t, p.May("students:admit"))
+	assert.True(t, p.May(""), "nothing is asked for")
+	assert.False(t, p.May("students:write"))
+	assert.False(t, auth.Principal{}.May("students:read"))
+}
+
+func TestHashPassword_saltsEveryHash(t *testing.T) {
+	t.Parallel()
+	a, err := auth.HashPassword("rollcall demo 2026")
+	require.NoError(t, err)
+	b, err := auth.HashPassword("rollcall demo 2026")
+	require.NoError(t, err)
+	assert.NotEqual(t, a, b)
+	assert.True(t, strings.HasPrefix(a, "$argon2id$v=19$m=19456,t=2,p=1$"), "OWASP's minimum: %s", a)
+}

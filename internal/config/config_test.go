@@ -1,0 +1,49 @@
+package config_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-erp/rollcall/internal/config"
+	"github.com/rollcall-erp/rollcall/internal/seal"
+)
+
+func env(values map[string]string) config.Lookup {
+	return func(name string) (string, bool) { v, ok := values[name]; return v, ok }
+}
+
+func TestRead_hasDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := config.Read(env(nil))
+	require.NoError(t, err)
+	assert.Equal(t, "127.0.0.1:8080", c.Addr)
+	assert.Equal(t, ".data", c.DataDir)
+	assert.ErrorContains(t, c.RequireDatabase(), "DATABASE_URL")
+	assert.ErrorContains(t, c.RequireKey(), "ROLLCALL_ENCRYPTION_KEY")
+}
+
+func TestRead_namesTheVariableThatIsWrong(t *testing.T) {
+	t.Parallel()
+	_, err := config.Read(env(map[string]string{"ROLLCALL_ENCRYPTION_KEY": "secret but short"}))
+	require.ErrorContains(t, err, "ROLLCALL_ENCRYPTION_KEY")
+	assert.NotContains(t, err.Error(), "secret but short")
+}
+
+func TestSecret_neverPrints(t *testing.T) {
+	t.Parallel()
+	key, err := seal.GenerateKey()
+	require.NoError(t, err)
+	c, err := config.Read(env(map[string]string{"ROLLCALL_ENCRYPTION_KEY": key, "DATABASE_URL": "postgres://u:hunter2@h/d"}))
+	require.NoError(t, err)
+	asJSON, err := json.Marshal(c)
+	require.NoError(t, err)
+	for _, printed := range []string{fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), string(asJSON), c.DatabaseURL.LogValue().String()} {
+		assert.NotContains(t, printed, key)
+		assert.NotContains(t, printed, "hunter2")
+	}
+	assert.Contains(t, c.DatabaseURL.Reveal(), "hunter2")
+}

@@ -1,0 +1,63 @@
+package contract
+
+import (
+	"slices"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// mostUnknown is how many unknown names of one object, or of one query, are reported.
+const mostUnknown = 50
+
+// bound keeps the number of faults of a body within what its schema has room for. Every fault is reported, and a body of
+// 64 KiB has room for 20,000 unknown names, or items of a list for four.
+//
+// What is cut is never accepted: so much stays that the object or the list still breaks the rule that it broke.
+type bound struct {
+	known openapi3.Schemas // the names of an object that takes no others; nil is no bound
+	items int              // the longest list; 0 is no bound
+}
+
+func boundOf(schema *openapi3.Schema) bound {
+	var b bound
+	if has := schema.AdditionalProperties.Has; has != nil && !*has && len(schema.Properties) > 0 {
+		b.known = schema.Properties
+	}
+	if schema.MaxItems != nil {
+		b.items = int(*schema.MaxItems)
+	}
+	return b
+}
+
+func (b bound) isNone() bool { return b.known == nil && b.items == 0 }
+
+// list cuts a list behind the first item too many.
+func (b bound) list(list []any) []any {
+	if b.items == 0 || len(list) <= b.items {
+		return list
+	}
+	return list[:b.items+1]
+}
+
+// object drops the unknown names of an object beyond the first.
+func (b bound) object(object map[string]any) {
+	if b.known == nil || len(object) <= mostUnknown {
+		return
+	}
+	unknown := unknownNames(object, b.known)
+	for _, name := range unknown[min(mostUnknown, len(unknown)):] {
+		delete(object, name)
+	}
+}
+
+// unknownNames are the names of an object that a schema does not have, sorted.
+func unknownNames(object map[string]any, known openapi3.Schemas) []string {
+	var names []string
+	for name := range object {
+		if _, ok := known[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

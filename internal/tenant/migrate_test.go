@@ -1,0 +1,220 @@
+package tenant_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/dbtest"
+	"github.com/rollcall-erp/rollcall/internal/tenant"
+)
+
+// schoolGroups is a database with so many tenants.
+func schoolGroups(t *testing.T, n int) (*dbtest.Database, []tenant.Tenant) {
+	t.Helper()
+	d := dbtest.New(t)
+	var group errgroup.Group
+	group.SetLimit(4)
+	for i := range n {
+		group.Go(func() error {
+			_, err := d.Registry().Create(t.Context(), tenant.CreateParams{Slug: fmt.Sprintf("school-%02d", i), Name: "School"})
+			return err
+		})
+	}
+	require.NoError(t, group.Wait())
+	list, err := d.Registry().List(t.Context())
+	require.NoError(t, err)
+	return d, list
+}
+
+func TestUp_migratesAllTenantsInParallel(t *testing.T) {
+	t.Parallel()
+	d, tenants := schoolGroups(t, 20)
+	require.NoError(t, d.Registry().Suspend(t.Context(), tenants[3].ID))
+	m := tenant.NewMigrator(d.URL).WithFiles(next(t))
+	var names []string
+	begin := time.Now()
+	require.NoError(t, m.Up(t.Context(), func(done, total int, name string) {
+		names = append(names, name)
+		assert.Len(t, names, done)
+		assert.Equal(t, 21, total)
+	}))
+	t.Logf("20 tenants in %v", time.Since(begin).Round(time.Millisecond))
+	assert.Equal(t, "control", names[0])
+	for _, s := range tenants {
+		assert.Contains(t, names, s.Slug)
+		applied := versions(t, d, db.SchemaName(s.ID))
+		assert.EqualValues(t, 90000, applied[len(applied)-1])
+		assert.True(t, dbtest.Value[bool](t, d, "select has_table_privilege($1, $2, 'select, insert')",
+			db.SchemaName(s.ID), db.SchemaName(s.ID)+".next_version"), "its role may use the new table")
+	}
+}
+
+func TestUp_aBrokenTenantDoesNotStopTheOthers(t *testing.T) {
+	t.Parallel()
+	d, tenants := schoolGroups(t, 5)
+	broken := []tenant.Tenant{tenants[1], tenants[3]}
+	for _, b := range broken {
+		d.Exec(t, "create table "+db.SchemaName(b.ID)+".next_version (n integer)")
+	}
+	m := tenant.NewMigrator(d.URL).WithFiles(next(t))
+	done := 0
+	err := m.Up(t.Context(), func(int, int, string) { done++ })
+	require.ErrorContains(t, err, `tenant "school-01"`)
+	require.ErrorContains(t, err, `tenant "school-03"`)
+	require.NotContains(t, err.Error(), "school-00")
+	assert.Equal(t, 6, done)
+	assert.Equal(t, map[string]int{"": 0, "school-00": 0, "school-01": 1, "school-02": 0, "school-03": 1, "school-04": 0},
+		pending(t, m))
+
+	for _, b := range broken {
+		d.Exec(t, "drop table "+db.SchemaName(b.ID)+".next_version")
+	}
+	require.NoError(t, m.Up(t.Context(), nil), "it goes on where it stopped")
+	for slug, n := range pending(t, m) {
+		assert.Zero(t, n, slug)
+	}
+}
+
+// pending is the number of open migrations by slug; the registry's has none.
+func pending(t *testing.T, m *tenant.Migrator) map[string]int {
+	t.Helper()
+	all, err := m.Status(t.Context())
+	require.NoError(t, err)
+	open := map[string]int{}
+	for _, s := range all {
+		open[s.Slug] = s.Pending
+	}
+	return open
+}
+
+func TestUp_againChangesNothing(t *testing.T) {
+	t.Parallel()
+	d, _ := schoolGroups(t, 2)
+	// Every row of the catalogue that a migration or a grant writes, with the transaction that wrote it.
+	const catalogue = `select sum(hashtextextended(concat(oid, xmin), 0)) || ' ' || count(*) from (
+		select oid, xmin from pg_class union all select oid, xmin from pg_namespace union all
+		select oid, xmin from pg_default_acl union all select oid, xmin from pg_authid where rolname = any($1)) all_rows`
+	roles := dbtest.Values[string](t, d, "select nspname::text from pg_namespace where nspname ~ '^t_'")
+	before := dbtest.Value[string](t, d, catalogue, roles)
+	for range 2 {
+		require.NoError(t, tenant.NewMigrator(d.URL).Up(t.Context(), nil))
+	}
+	assert.Equal(t, before, dbtest.Value[string](t, d, catalogue, roles))
+}
+
+func TestUp_twoAtOnce(t *testing.T) {
+	t.Parallel()
+	d, tenants := schoolGroups(t, 4)
+	files := next(t)
+	var group errgroup.Group
+	for range 3 {
+		group.Go(func() error { return tenant.NewMigrator(d.URL).WithFiles(files).Up(t.Context(), nil) })
+	}
+	require.NoError(t, group.Wait())
+	for _, s := range tenants {
+		assert.EqualValues(t, 1, dbtest.Value[int](t, d,
+			"select count(*) from "+db.SchemaName(s.ID)+".goose_db_version where version_id = 90000"))
+	}
+}
+
+func TestUp_makesANewDatabase(t *testing.T) {
+	t.Parallel()
+	d := emptyDatabase(t)
+	var group errgroup.Group
+	for range 3 {
+		group.Go(func() error { return tenant.NewMigrator(d.URL).Up(t.Context(), nil) })
+	}
+	require.NoError(t, group.Wait())
+	require.NoError(t, write(t.Context(), d.DB, d.Tenant(t, "demo").ID))
+}
+
+// emptyDatabase is one that no migration has seen.
+func emptyDatabase(t *testing.T) *dbtest.Database {
+	t.Helper()
+	d := dbtest.New(t)
+	d.Exec(t, "drop schema control cascade")
+	d.Exec(t, "drop schema ext cascade")
+	return d
+}
+
+// A dump that is restored on another server has the schemas, and neither the roles nor what was granted to them.
+func TestUp_restoresRolesAndGrants(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	demo := d.Tenant(t, "demo")
+	role := db.SchemaName(demo.ID)
+	d.Exec(t, "drop owned by "+role)
+	d.Exec(t, "drop role "+role)
+	require.ErrorIs(t, write(t.Context(), d.DB, demo.ID), db.ErrTenantUnavailable)
+	require.NoError(t, tenant.NewMigrator(d.URL).Up(t.Context(), nil))
+	require.NoError(t, write(t.Context(), d.DB, demo.ID))
+}
+
+// A migration that waits for a table holds up every request behind it.
+func TestUp_waitsForATableInUseOnlyForAWhile(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	d.Tenant(t, "demo")
+	seen := plus(t, "tenant/90000_next.sql", "create table seen as select current_setting('lock_timeout') as lock_timeout")
+	require.NoError(t, tenant.NewMigrator(d.URL).WithFiles(seen).Up(t.Context(), nil))
+	demo, err := d.Registry().BySlug(t.Context(), "demo")
+	require.NoError(t, err)
+	assert.Equal(t, "10s", dbtest.Value[string](t, d, "select lock_timeout from "+db.SchemaName(demo.ID)+".seen"))
+}
+
+func TestStatus_saysWhatIsPending(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	demo := d.Tenant(t, "demo")
+	all, err := tenant.NewMigrator(d.URL).Status(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 2)
+	assert.Equal(t, "control", all[0].Name)
+	assert.Empty(t, all[0].Slug)
+	assert.Positive(t, all[0].Version)
+	assert.Equal(t, db.SchemaName(demo.ID), all[1].Name)
+	assert.Equal(t, "demo", all[1].Slug)
+	assert.Zero(t, all[1].Pending)
+	assert.Equal(t, map[string]int{"": 0, "demo": 1}, pending(t, tenant.NewMigrator(d.URL).WithFiles(next(t))))
+}
+
+func TestStatus_ofATenantWithoutASchema(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	d.Exec(t, "drop schema "+db.SchemaName(d.Tenant(t, "demo").ID)+" cascade")
+	assert.Positive(t, pending(t, tenant.NewMigrator(d.URL))["demo"])
+}
+
+func TestStatus_ofANewDatabase(t *testing.T) {
+	t.Parallel()
+	d := emptyDatabase(t)
+	all, err := tenant.NewMigrator(d.URL).Status(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	assert.Zero(t, all[0].Version)
+	assert.Positive(t, all[0].Pending)
+	assert.Empty(t, dbtest.Values[string](t, d, "select nspname::text from pg_namespace where nspname = 'control'"))
+}
+
+func TestCheck_wantsAnUpToDateRegistry(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	m := tenant.NewMigrator(d.URL)
+	require.NoError(t, m.Check(t.Context()))
+	require.NoError(t, m.WithFiles(next(t)).Check(t.Context()), "the tenants are not its business")
+	behind := m.WithFiles(plus(t, "control/90000_next.sql", "select 1"))
+	require.ErrorIs(t, behind.Check(t.Context()), tenant.ErrMigrationsPending)
+	assert.ErrorContains(t, tenant.NewMigrator(emptyDatabase(t).URL).Check(t.Context()), "run `rollcall migrate up`")
+}
+
+func TestCheck_noServer(t *testing.T) {
+	t.Parallel()
+	err := tenant.NewMigrator("postgres://nobody@127.0.0.1:1/none?sslmode=disable").Check(t.Context())
+	require.ErrorContains(t, err, "connect to the database")
+}
