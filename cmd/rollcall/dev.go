@@ -114,7 +114,7 @@ func ensureKey(c *config.Config, out io.Writer) error {
 		return nil
 	}
 	file := filepath.Join(c.DataDir, "encryption.key")
-	kept, err := os.ReadFile(file) //nolint:gosec // the path is the operator's own
+	kept, err := os.ReadFile(file)
 	if err == nil {
 		c.EncryptionKey = config.Secret(strings.TrimSpace(string(kept)))
 		return nil

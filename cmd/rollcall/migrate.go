@@ -69,7 +69,7 @@ func progress(out io.Writer) tenant.Progress {
 		progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
 	return func(done, total int, name string) {
 		bar.ChangeMax(total)
-		bar.Describe(fmt.Sprintf("migrating %-20.20s", name))
+		bar.Describe(fmt.Sprintf("%-20.20s", name))
 		_ = bar.Set(done) // a bar that cannot be drawn is no reason to stop
 	}
 }

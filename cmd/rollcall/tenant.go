@@ -22,9 +22,13 @@ func tenantCommand(url databaseURL) *cobra.Command {
 	}
 	c.AddCommand(tenantCreateCommand(url), tenantListCommand(url),
 		tenantStatusCommand(url, "suspend", "Close a tenant: its requests are refused until it is resumed", "Suspended",
-			func(cmd *cobra.Command, r *tenant.Registry, t tenant.Tenant) error { return r.Suspend(cmd.Context(), t.ID) }),
+			func(cmd *cobra.Command, r *tenant.Registry, t tenant.Tenant) error {
+				return r.Suspend(cmd.Context(), t.ID)
+			}),
 		tenantStatusCommand(url, "resume", "Open a suspended tenant again", "Resumed",
-			func(cmd *cobra.Command, r *tenant.Registry, t tenant.Tenant) error { return r.Resume(cmd.Context(), t.ID) }))
+			func(cmd *cobra.Command, r *tenant.Registry, t tenant.Tenant) error {
+				return r.Resume(cmd.Context(), t.ID)
+			}))
 	return c
 }
 

@@ -15,10 +15,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
-	"github.com/rollcall-erp/rollcall/internal/page"
 )
 
 // Handler has the operations of the tag academic.
@@ -54,42 +52,6 @@ func patched[T any](member *T, before T) T {
 		return before
 	}
 	return *member
-}
-
-// snapshot lets a list and its total agree while rows come and go: both statements see the same moment.
-var snapshot = db.Options{ReadOnly: true, Isolation: db.RepeatableRead}
-
-// listing says how a list is read. K is the place of a row in the list's order, R a row, T what the client sees of it.
-type listing[K, R, T any] struct {
-	name       string
-	parameters page.Parameters
-	filters    any // the request's parameters without page.Parameters: a new filter binds the cursor by being there
-	rows       func(context.Context, *db.Queries, page.Request[K]) ([]R, error)
-	count      func(context.Context, *db.Queries) (int64, error)
-	key        func(R) K
-	view       func(R) T
-}
-
-// read gets one page of the list.
-func (l listing[K, R, T]) read(ctx context.Context, d *db.DB) ([]T, api.PageInfo, error) {
-	request, err := page.Read[K](l.name, l.parameters, l.filters)
-	if err != nil {
-		return nil, api.PageInfo{}, err
-	}
-	var rows []R
-	var counted int64
-	err = d.InTx(ctx, auth.Scope(ctx), snapshot, func(ctx context.Context, q *db.Queries) (err error) {
-		if rows, err = l.rows(ctx, q, request); err != nil {
-			return err
-		}
-		counted, err = l.count(ctx, q)
-		return err
-	})
-	if err != nil {
-		return nil, api.PageInfo{}, err
-	}
-	data, info := page.Finish(request, rows, counted, l.key, l.view)
-	return data, info, nil
 }
 
 // nameKey is the place of a row in a list by name. Names may repeat, so the id decides.

@@ -23,19 +23,19 @@ func (h *Handler) ListClasses(ctx context.Context, request api.ListClassesReques
 	p := request.Params
 	filters := p
 	filters.Page, filters.Limit, filters.Cursor = nil, nil, nil
-	data, info, err := listing[classKey, gendb.Class, api.Class]{
-		name:       "classes",
-		parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
-		filters:    filters,
-		rows: func(ctx context.Context, q *db.Queries, r page.Request[classKey]) ([]gendb.Class, error) {
+	data, info, err := page.List[classKey, gendb.Class, api.Class]{
+		Name:       "classes",
+		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
+		Filters:    filters,
+		Rows: func(ctx context.Context, q *db.Queries, r page.Request[classKey]) ([]gendb.Class, error) {
 			return classRows(ctx, q, r, p.InstitutionId)
 		},
-		count: func(ctx context.Context, q *db.Queries) (int64, error) {
+		Count: func(ctx context.Context, q *db.Queries) (int64, error) {
 			return q.CountClasses(ctx, p.InstitutionId, page.CountLimit())
 		},
-		key:  func(row gendb.Class) classKey { return classKey{row.GradeLevel, row.Name, row.ID} },
-		view: classView,
-	}.read(ctx, h.DB)
+		Key:  func(row gendb.Class) classKey { return classKey{row.GradeLevel, row.Name, row.ID} },
+		View: classView,
+	}.Read(ctx, h.DB)
 	if err != nil {
 		return nil, err
 	}

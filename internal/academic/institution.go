@@ -17,17 +17,17 @@ func (h *Handler) ListInstitutions(ctx context.Context, request api.ListInstitut
 	p := request.Params
 	filters := p
 	filters.Page, filters.Limit, filters.Cursor = nil, nil, nil
-	data, info, err := listing[nameKey, gendb.Institution, api.Institution]{
-		name:       "institutions",
-		parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
-		filters:    filters,
-		rows:       institutionRows,
-		count: func(ctx context.Context, q *db.Queries) (int64, error) {
+	data, info, err := page.List[nameKey, gendb.Institution, api.Institution]{
+		Name:       "institutions",
+		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
+		Filters:    filters,
+		Rows:       institutionRows,
+		Count: func(ctx context.Context, q *db.Queries) (int64, error) {
 			return q.CountInstitutions(ctx, page.CountLimit())
 		},
-		key:  func(row gendb.Institution) nameKey { return nameKey{row.Name, row.ID} },
-		view: institutionView,
-	}.read(ctx, h.DB)
+		Key:  func(row gendb.Institution) nameKey { return nameKey{row.Name, row.ID} },
+		View: institutionView,
+	}.Read(ctx, h.DB)
 	if err != nil {
 		return nil, err
 	}

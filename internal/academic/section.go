@@ -17,19 +17,19 @@ func (h *Handler) ListSections(ctx context.Context, request api.ListSectionsRequ
 	p := request.Params
 	filters := p
 	filters.Page, filters.Limit, filters.Cursor = nil, nil, nil
-	data, info, err := listing[nameKey, gendb.Section, api.Section]{
-		name:       "sections",
-		parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
-		filters:    filters,
-		rows: func(ctx context.Context, q *db.Queries, r page.Request[nameKey]) ([]gendb.Section, error) {
+	data, info, err := page.List[nameKey, gendb.Section, api.Section]{
+		Name:       "sections",
+		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
+		Filters:    filters,
+		Rows: func(ctx context.Context, q *db.Queries, r page.Request[nameKey]) ([]gendb.Section, error) {
 			return sectionRows(ctx, q, r, p.ClassId)
 		},
-		count: func(ctx context.Context, q *db.Queries) (int64, error) {
+		Count: func(ctx context.Context, q *db.Queries) (int64, error) {
 			return q.CountSections(ctx, p.ClassId, page.CountLimit())
 		},
-		key:  func(row gendb.Section) nameKey { return nameKey{row.Name, row.ID} },
-		view: sectionView,
-	}.read(ctx, h.DB)
+		Key:  func(row gendb.Section) nameKey { return nameKey{row.Name, row.ID} },
+		View: sectionView,
+	}.Read(ctx, h.DB)
 	if err != nil {
 		return nil, err
 	}

@@ -24,19 +24,19 @@ func (h *Handler) ListAcademicYears(ctx context.Context, request api.ListAcademi
 	p := request.Params
 	filters := p
 	filters.Page, filters.Limit, filters.Cursor = nil, nil, nil
-	data, info, err := listing[yearKey, gendb.AcademicYear, api.AcademicYear]{
-		name:       "academic-years",
-		parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
-		filters:    filters,
-		rows: func(ctx context.Context, q *db.Queries, r page.Request[yearKey]) ([]gendb.AcademicYear, error) {
+	data, info, err := page.List[yearKey, gendb.AcademicYear, api.AcademicYear]{
+		Name:       "academic-years",
+		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
+		Filters:    filters,
+		Rows: func(ctx context.Context, q *db.Queries, r page.Request[yearKey]) ([]gendb.AcademicYear, error) {
 			return yearRows(ctx, q, r, p.InstitutionId)
 		},
-		count: func(ctx context.Context, q *db.Queries) (int64, error) {
+		Count: func(ctx context.Context, q *db.Queries) (int64, error) {
 			return q.CountAcademicYears(ctx, p.InstitutionId, page.CountLimit())
 		},
-		key:  func(row gendb.AcademicYear) yearKey { return yearKey{row.StartDate, row.ID} },
-		view: yearView,
-	}.read(ctx, h.DB)
+		Key:  func(row gendb.AcademicYear) yearKey { return yearKey{row.StartDate, row.ID} },
+		View: yearView,
+	}.Read(ctx, h.DB)
 	if err != nil {
 		return nil, err
 	}

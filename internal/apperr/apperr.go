@@ -137,17 +137,18 @@ func Under(fields []Field, path ...any) []Field {
 
 // Error is for the log.
 func (e *Error) Error() string {
-	text := e.Kind.String()
+	var text strings.Builder
+	text.WriteString(e.Kind.String())
 	if e.Detail != "" {
-		text += ": " + e.Detail
+		text.WriteString(": " + e.Detail)
 	}
 	for _, f := range e.Fields {
-		text += fmt.Sprintf(" [%s %s %s]", f.In, f.Field, f.Code)
+		fmt.Fprintf(&text, " [%s %s %s]", f.In, f.Field, f.Code)
 	}
 	if e.cause != nil {
-		text += ": " + e.cause.Error()
+		text.WriteString(": " + e.cause.Error())
 	}
-	return text
+	return text.String()
 }
 
 // Unwrap is the cause.

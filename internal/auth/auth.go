@@ -48,7 +48,9 @@ func With(ctx context.Context, p Principal) context.Context {
 
 // From is the principal of ctx. It panics without one: a handler of an operation that needs a sign-in is only reached
 // with a principal.
-func From(ctx context.Context) Principal { return ctx.Value(principalKey{}).(Principal) }
+func From(ctx context.Context) Principal {
+	return ctx.Value(principalKey{}).(Principal) //nolint:forcetypeassert // the panic is the point
+}
 
 // Lookup is the principal of ctx, if there is one.
 func Lookup(ctx context.Context) (Principal, bool) {

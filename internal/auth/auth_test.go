@@ -24,7 +24,8 @@ func TestToken_readsWhatItWrites(t *testing.T) {
 
 func TestToken_isRandom(t *testing.T) {
 	t.Parallel()
-	assert.NotEqual(t, auth.NewToken(uuid.Nil), auth.NewToken(uuid.Nil))
+	one, another := auth.NewToken(uuid.Nil), auth.NewToken(uuid.Nil)
+	assert.NotEqual(t, one, another)
 }
 
 func TestParseToken_takesExactlyOneSpelling(t *testing.T) {

@@ -22,8 +22,8 @@ func TestRead_hasDefaults(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "127.0.0.1:8080", c.Addr)
 	assert.Equal(t, ".data", c.DataDir)
-	assert.ErrorContains(t, c.RequireDatabase(), "DATABASE_URL")
-	assert.ErrorContains(t, c.RequireKey(), "ROLLCALL_ENCRYPTION_KEY")
+	require.ErrorContains(t, c.RequireDatabase(), "DATABASE_URL")
+	require.ErrorContains(t, c.RequireKey(), "ROLLCALL_ENCRYPTION_KEY")
 }
 
 func TestRead_namesTheVariableThatIsWrong(t *testing.T) {

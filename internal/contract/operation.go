@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -66,15 +67,15 @@ func (c *Contract) readAccess(op *Operation) error {
 	op.Public = op.Spec.Security != nil && len(*op.Spec.Security) == 0
 	switch {
 	case op.Public && permission != "":
-		return fmt.Errorf("has both security: [] and x-permission")
+		return errors.New("has both security: [] and x-permission")
 	case op.Public:
 		return nil
 	case op.Spec.Security != nil:
 		return fmt.Errorf("has a security of its own; only the document's, or security: [], is supported")
 	case len(c.Document.Security) == 0:
-		return fmt.Errorf("the document has no global security")
+		return errors.New("the document has no global security")
 	case permission == "":
-		return fmt.Errorf("has neither x-permission nor security: []")
+		return errors.New("has neither x-permission nor security: []")
 	case permission == noPermission:
 		return nil
 	}

@@ -26,7 +26,7 @@ type dateEncodePlan struct{ next pgtype.EncodePlan }
 func (p *dateEncodePlan) SetNext(next pgtype.EncodePlan) { p.next = next }
 
 func (p *dateEncodePlan) Encode(value any, buf []byte) ([]byte, error) {
-	return p.next.Encode(value.(openapi_types.Date).Time, buf)
+	return p.next.Encode(value.(openapi_types.Date).Time, buf) //nolint:forcetypeassert // chosen by wrapDateEncode
 }
 
 func wrapDateEncode(value any) (pgtype.WrappedEncodePlanNextSetter, any, bool) {
@@ -41,7 +41,7 @@ type dateScanPlan struct{ next pgtype.ScanPlan }
 func (p *dateScanPlan) SetNext(next pgtype.ScanPlan) { p.next = next }
 
 func (p *dateScanPlan) Scan(src []byte, target any) error {
-	return p.next.Scan(src, &target.(*openapi_types.Date).Time)
+	return p.next.Scan(src, &target.(*openapi_types.Date).Time) //nolint:forcetypeassert // chosen by wrapDateScan
 }
 
 func wrapDateScan(target any) (pgtype.WrappedScanPlanNextSetter, any, bool) {

@@ -122,8 +122,10 @@ func Translate(err error) error {
 		return known
 	}
 	if tx, ok := errors.AsType[*txError](err); ok && outcomeUnknown(tx) {
-		return &apperr.Error{Kind: apperr.OutcomeUnknown, RetryAfter: retryAfter,
-			Detail: "The connection broke while the change was being made. Read before you try again."}
+		return &apperr.Error{
+			Kind: apperr.OutcomeUnknown, RetryAfter: retryAfter,
+			Detail: "The connection broke while the change was being made. Read before you try again.",
+		}
 	}
 	switch {
 	case errors.Is(err, ErrTenantUnavailable), errors.Is(err, errNested):

@@ -59,7 +59,7 @@ func parseAccount(u *user.User) (account, error) {
 
 // ownerOf is the owner of a file.
 func ownerOf(info fs.FileInfo) account {
-	stat := info.Sys().(*syscall.Stat_t) // always, on Unix
+	stat := info.Sys().(*syscall.Stat_t) //nolint:forcetypeassert // always, on Unix
 	return account{UID: int(stat.Uid), GID: int(stat.Gid)}
 }
 

@@ -50,7 +50,7 @@ func supervisorCommand(cfg Config, h home) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the supervisor's configuration: %w", err)
 	}
-	cmd := exec.Command(executable)
+	cmd := exec.Command(executable) //nolint:noctx // the end of its standard input stops it, and in order
 	cmd.Dir = "/" // the current directory may be closed to the unprivileged user
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), isForeign), childEnv+"="+string(child))
 	// A session of its own: Ctrl-C and the end of the terminal reach only the first process, which stops its HTTP
@@ -123,5 +123,5 @@ func stopRequest() <-chan struct{} {
 
 // send prints a message. A failure means that nobody listens any more, and then standard input has ended too.
 func send(m message) {
-	_ = json.NewEncoder(os.Stdout).Encode(m)
+	_ = json.NewEncoder(os.Stdout).Encode(m) //nolint:errchkjson // see above
 }

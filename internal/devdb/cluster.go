@@ -209,7 +209,7 @@ func (c *cluster) stop() error {
 }
 
 func isFree(port uint32) bool {
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)) //nolint:noctx // binding a local port does not block
 	if err != nil {
 		return false
 	}
@@ -217,10 +217,10 @@ func isFree(port uint32) bool {
 }
 
 func freePort() (uint32, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // binding a local port does not block
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
 	defer func() { _ = l.Close() }()
-	return uint32(l.Addr().(*net.TCPAddr).Port), nil
+	return uint32(l.Addr().(*net.TCPAddr).Port), nil //nolint:forcetypeassert // it listens on TCP
 }

@@ -31,6 +31,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"time"
 )
@@ -190,7 +191,7 @@ func (s *Server) reap(reported error) error {
 // is no message, such as a panic, becomes part of the error.
 func (s *Server) read(ctx context.Context) (message, error) {
 	defer interruptReads(ctx, s.output)()
-	var noise string
+	var noise strings.Builder
 	for {
 		line, err := s.lines.ReadString('\n')
 		m, isMessage := parseMessage(line)
@@ -202,12 +203,12 @@ func (s *Server) read(ctx context.Context) (message, error) {
 		case m.URL != "":
 			return m, nil
 		case !isMessage:
-			noise += line
+			noise.WriteString(line)
 		}
 		if err == nil {
 			continue
 		}
-		return message{}, endOfOutput(ctx, err, noise)
+		return message{}, endOfOutput(ctx, err, noise.String())
 	}
 }
 

@@ -33,7 +33,7 @@ func prepareHome(ctx context.Context, cfg Config) (home, error) {
 func ephemeralHome(ctx context.Context, dir string, service account) (home, error) {
 	parents := []string{os.TempDir(), "/tmp", "/var/tmp"}
 	if dir != "" {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the unprivileged user must enter it
 			return home{}, fmt.Errorf("create the directory for PostgreSQL: %w", err)
 		}
 		parents = slices.Insert(parents, 0, dir)
@@ -65,7 +65,7 @@ func keptHome(ctx context.Context, cfg Config, service account) (home, error) {
 	if err != nil {
 		return home{}, fmt.Errorf("find the directory for PostgreSQL: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the unprivileged user must enter it
 		return home{}, fmt.Errorf("create the directory for PostgreSQL: %w", err)
 	}
 	h, err := openHome(filepath.Join(dir, "postgres"), service)

@@ -58,7 +58,7 @@ func startParent(t *testing.T, dir string) (parent *exec.Cmd, output *bufio.Read
 // openDir is a temporary directory that the unprivileged user can enter, which t.TempDir is not.
 func openDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "devdb-test-")
+	dir, err := os.MkdirTemp("", "devdb-test-") //nolint:usetesting // see above
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))

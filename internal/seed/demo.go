@@ -19,7 +19,7 @@ import (
 )
 
 // DemoPassword is the password of every demo sign-in.
-const DemoPassword = "rollcall demo 2026"
+const DemoPassword = "rollcall demo 2026" //nolint:gosec // no secret: it is in the README
 
 // DemoTenants are the ids of the two demo tenants.
 var (

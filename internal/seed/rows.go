@@ -17,13 +17,18 @@ type admissionRows struct {
 	links       []gendb.LinkGuardiansParams
 }
 
+// executor is one generated batch.
+type executor interface {
+	Exec(each func(i int, err error))
+}
+
 func (r admissionRows) insert(ctx context.Context, q *db.Queries) error {
-	batches := []func() interface{ Exec(func(int, error)) }{
-		func() interface{ Exec(func(int, error)) } { return q.AdmitUsers(ctx, r.users) },
-		func() interface{ Exec(func(int, error)) } { return q.AdmitStudents(ctx, r.students) },
-		func() interface{ Exec(func(int, error)) } { return q.OpenEnrollments(ctx, r.enrollments) },
-		func() interface{ Exec(func(int, error)) } { return q.CreateGuardians(ctx, r.guardians) },
-		func() interface{ Exec(func(int, error)) } { return q.LinkGuardians(ctx, r.links) },
+	batches := []func() executor{
+		func() executor { return q.AdmitUsers(ctx, r.users) },
+		func() executor { return q.AdmitStudents(ctx, r.students) },
+		func() executor { return q.OpenEnrollments(ctx, r.enrollments) },
+		func() executor { return q.CreateGuardians(ctx, r.guardians) },
+		func() executor { return q.LinkGuardians(ctx, r.links) },
 	}
 	for _, send := range batches {
 		var first error

@@ -47,6 +47,10 @@ type place struct{ institution, year, class, section, students int }
 
 // places in the order of the students: their numbers add up to all of them.
 var places = []place{
-	{101, 201, 302, 403, 6}, {101, 201, 302, 404, 4}, {101, 201, 301, 401, 4}, {101, 201, 301, 402, 3},
-	{101, 201, 303, 405, 3}, {102, 203, 304, 406, 4},
+	{101, 201, 302, 403, 6},
+	{101, 201, 302, 404, 4},
+	{101, 201, 301, 401, 4},
+	{101, 201, 301, 402, 3},
+	{101, 201, 303, 405, 3},
+	{102, 203, 304, 406, 4},
 }

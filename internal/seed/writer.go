@@ -24,6 +24,7 @@ var yearStart = date(2026, 4, 1)
 // writer writes one school.
 type writer struct {
 	school
+
 	box          *seal.Box
 	passwordHash string
 }
@@ -111,7 +112,7 @@ func (w writer) admissions(ctx context.Context, q *db.Queries) error {
 	i := 0
 	for _, at := range places {
 		for roll := range at.students {
-			w.admission(&rows, i, at, int32(roll+1)) //nolint:gosec // at most a handful
+			w.admission(&rows, i, at, int32(roll+1))
 			i++
 		}
 	}

@@ -59,7 +59,7 @@ func (r renderer) render(err error, c echo.Context) {
 	}
 	c.Response().WriteHeader(kind.status)
 	if c.Request().Method != http.MethodHead {
-		_ = json.NewEncoder(c.Response()).Encode(problemOf(c, known))
+		_ = json.NewEncoder(c.Response()).Encode(problemOf(c, known)) //nolint:errchkjson // the client has gone; there is nobody to tell
 	}
 }
 

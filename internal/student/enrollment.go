@@ -133,32 +133,35 @@ type enrollmentKey struct {
 
 // ListEnrollments lists where a student was, the latest first.
 func (h *Handler) ListEnrollments(ctx context.Context, request api.ListEnrollmentsRequestObject) (api.ListEnrollmentsResponseObject, error) {
-	p := request.Params
-	wanted, err := page.Read[enrollmentKey]("enrollments", page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor}, request.StudentId)
+	p, student := request.Params, request.StudentId
+	data, info, err := page.List[enrollmentKey, gendb.Enrollment, api.Enrollment]{
+		Name:       "enrollments",
+		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
+		Filters:    student,
+		Rows: func(ctx context.Context, q *db.Queries, wanted page.Request[enrollmentKey]) ([]gendb.Enrollment, error) {
+			return enrollmentRows(ctx, q, student, wanted)
+		},
+		Count: func(ctx context.Context, q *db.Queries) (int64, error) {
+			return q.CountEnrollments(ctx, student, page.CountLimit())
+		},
+		Key:  func(e gendb.Enrollment) enrollmentKey { return enrollmentKey{StartedOn: e.StartedOn, ID: e.ID} },
+		View: enrollmentOf,
+	}.Read(ctx, h.DB)
 	if err != nil {
 		return nil, err
 	}
-	arg := gendb.ListEnrollmentsParams{StudentID: request.StudentId, RowOffset: wanted.RowOffset(), RowLimit: wanted.RowLimit()}
+	return api.ListEnrollments200JSONResponse{Data: data, Page: info}, nil
+}
+
+func enrollmentRows(ctx context.Context, q *db.Queries, student uuid.UUID, wanted page.Request[enrollmentKey]) ([]gendb.Enrollment, error) {
+	if err := mustExist(ctx, q, student); err != nil {
+		return nil, err
+	}
+	arg := gendb.ListEnrollmentsParams{StudentID: student, RowOffset: wanted.RowOffset(), RowLimit: wanted.RowLimit()}
 	if wanted.After != nil {
 		arg.AfterID, arg.AfterStartedOn = &wanted.After.ID, &wanted.After.StartedOn
 	}
-	var rows []gendb.Enrollment
-	counted, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.ReadOnly, func(ctx context.Context, q *db.Queries) (int64, error) {
-		if err := mustExist(ctx, q, request.StudentId); err != nil {
-			return 0, err
-		}
-		if rows, err = q.ListEnrollments(ctx, arg); err != nil {
-			return 0, fmt.Errorf("list enrollments: %w", err)
-		}
-		return q.CountEnrollments(ctx, request.StudentId, page.CountLimit())
-	})
-	if err != nil {
-		return nil, err
-	}
-	data, info := page.Finish(wanted, rows, counted, func(e gendb.Enrollment) enrollmentKey {
-		return enrollmentKey{StartedOn: e.StartedOn, ID: e.ID}
-	}, enrollmentOf)
-	return api.ListEnrollments200JSONResponse{Data: data, Page: info}, nil
+	return q.ListEnrollments(ctx, arg)
 }
 
 // mustExist tells an empty list of a student from the list of no student.

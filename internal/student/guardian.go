@@ -98,7 +98,7 @@ func planGuardians(student uuid.UUID, present []gendb.ListGuardiansRow, wanted [
 		delete(left, id)
 		plan.link = append(plan.link, gendb.LinkGuardiansParams{
 			StudentID: student, GuardianID: id, Relationship: string(g.Relationship), IsPrimary: *g.IsPrimary,
-			Position: int16(i), //nolint:gosec // the contract allows four
+			Position: int16(i),
 		})
 	}
 	for id := range left {

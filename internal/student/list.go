@@ -2,7 +2,6 @@ package student
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
-	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
@@ -27,27 +25,26 @@ type studentKey struct {
 // ListStudents lists and searches students.
 func (h *Handler) ListStudents(ctx context.Context, request api.ListStudentsRequestObject) (api.ListStudentsResponseObject, error) {
 	p := request.Params
-	at := page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor}
-	p.Page, p.Limit, p.Cursor = nil, nil, nil // what is left is the selection and the order
-	wanted, err := page.Read[studentKey]("students", at, p)
-	if err != nil {
-		return nil, err
-	}
+	selection := p
+	selection.Page, selection.Limit, selection.Cursor = nil, nil, nil
 	filter := gendb.CountStudentsParams{
 		InstitutionID: p.InstitutionId, ClassID: p.ClassId, SectionID: p.SectionId,
 		Status: (*string)(p.Status), Pattern: containing(p.Q), Most: page.CountLimit(),
 	}
-	var rows []gendb.StudentRecord
-	counted, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.ReadOnly, func(ctx context.Context, q *db.Queries) (int64, error) {
-		if rows, err = listBy(ctx, q, *p.Sort, filter, wanted); err != nil {
-			return 0, fmt.Errorf("list students: %w", err)
-		}
-		return q.CountStudents(ctx, filter)
-	})
+	data, info, err := page.List[studentKey, gendb.StudentRecord, api.Student]{
+		Name:       "students",
+		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
+		Filters:    selection,
+		Rows: func(ctx context.Context, q *db.Queries, wanted page.Request[studentKey]) ([]gendb.StudentRecord, error) {
+			return listBy(ctx, q, *p.Sort, filter, wanted)
+		},
+		Count: func(ctx context.Context, q *db.Queries) (int64, error) { return q.CountStudents(ctx, filter) },
+		Key:   keyFor(*p.Sort),
+		View:  studentOf,
+	}.Read(ctx, h.DB)
 	if err != nil {
 		return nil, err
 	}
-	data, info := page.Finish(wanted, rows, counted, keyFor(*p.Sort), studentOf)
 	return api.ListStudents200JSONResponse{Data: data, Page: info}, nil
 }
 

@@ -102,7 +102,7 @@ func guardianRows(batch []admission) ([]gendb.CreateGuardiansParams, []gendb.Lin
 			rows = append(rows, newGuardian(id, g))
 			links = append(links, gendb.LinkGuardiansParams{
 				StudentID: a.student, GuardianID: id, Relationship: string(g.Relationship), IsPrimary: *g.IsPrimary,
-				Position: int16(position), //nolint:gosec // the contract allows four
+				Position: int16(position),
 			})
 		}
 	}

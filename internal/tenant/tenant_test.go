@@ -59,8 +59,12 @@ func TestCreate_refusesBadParams(t *testing.T) {
 	d := dbtest.New(t)
 	for field, bad := range map[string][]tenant.CreateParams{
 		"slug": {
-			{Slug: "", Name: "x"}, {Slug: "Upper", Name: "x"}, {Slug: "-a", Name: "x"}, {Slug: `a"; drop schema control`, Name: "x"},
-			{Slug: "a\n", Name: "x"}, {Slug: strings.Repeat("a", 64), Name: "x"},
+			{Slug: "", Name: "x"},
+			{Slug: "Upper", Name: "x"},
+			{Slug: "-a", Name: "x"},
+			{Slug: `a"; drop schema control`, Name: "x"},
+			{Slug: "a\n", Name: "x"},
+			{Slug: strings.Repeat("a", 64), Name: "x"},
 		},
 		"name": {{Slug: "a", Name: ""}, {Slug: "a", Name: strings.Repeat("é", 201)}},
 	} {

@@ -16,6 +16,7 @@ package strictjson
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 
@@ -35,7 +36,7 @@ var allowDuplicates = jsontext.AllowDuplicateNames(true)
 func Decode(data []byte) (any, error) {
 	r := reader{data: data, dec: jsontext.NewDecoder(bytes.NewBuffer(data), allowDuplicates)}
 	tok, err := r.dec.ReadToken()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, r.fail(CodeEmpty, "", 0)
 	}
 	if err != nil {
@@ -79,7 +80,7 @@ func (r *reader) value(tok jsontext.Token) (any, error) {
 	case jsontext.KindNumber:
 		return json.Number(tok.String()), nil
 	case jsontext.KindNull:
-		return nil, nil
+		return nil, nil //nolint:nilnil // null is nil
 	default:
 		return tok.Bool(), nil
 	}
@@ -160,7 +161,7 @@ func (r *reader) checkDepth() error {
 // end makes sure that only white space follows the value.
 func (r *reader) end() error {
 	offset := r.dec.InputOffset()
-	if _, err := r.dec.ReadToken(); err != io.EOF {
+	if _, err := r.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return r.fail(CodeTrailingData, "", offset)
 	}
 	return nil

@@ -2,7 +2,6 @@ package strictjson_test
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -152,7 +151,7 @@ func TestDecodeDoesNotKeepOrChangeItsInput(t *testing.T) {
 func syntaxError(t *testing.T, err error) *strictjson.SyntaxError {
 	t.Helper()
 	var e *strictjson.SyntaxError
-	require.True(t, errors.As(err, &e), "want a *SyntaxError, got %T", err)
+	require.ErrorAs(t, err, &e)
 	return e
 }
 

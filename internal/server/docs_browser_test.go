@@ -1,0 +1,186 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-erp/rollcall/internal/seed"
+)
+
+// browserTimeout is for a loaded machine; the test takes a few seconds.
+const browserTimeout = 90 * time.Second
+
+func TestDocs_workInARealBrowser(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	signIn := h.do(call{Method: "POST", Path: "/v1/auth/login", Body: map[string]string{
+		"tenant": "demo", "email": "admin@demo.school", "password": seed.DemoPassword,
+	}})
+	require.Equal(t, 200, signIn.Status, "%s", signIn.Raw)
+	tab := openTab(t)
+
+	tab.do("load the page", chromedp.Navigate(h.url+"/docs"))
+	tab.do("draw the operations", chromedp.WaitVisible(chromedp.CSS(`#operations-student-admitStudent`)))
+	assert.Len(t, tab.texts(`.opblock`), len(h.contract.Operations))
+	assert.Equal(t, []string{"auth", "academic", "student"}, tab.texts(`.opblock-tag > a`))
+
+	tab.do("open Authorize", chromedp.Click(chromedp.CSS(`.auth-wrapper .authorize`)))
+	tab.do("enter the token", chromedp.SendKeys(chromedp.CSS(`.auth-container input`), signIn.get("token").(string)))
+	tab.do("authorize", chromedp.Click(chromedp.CSS(`.auth-container .authorize`)))
+	tab.do("close the dialog", chromedp.Click(chromedp.CSS(`.auth-container .btn-done`)),
+		chromedp.WaitNotPresent(chromedp.CSS(`.dialog-ux`)))
+
+	const session, live = `#operations-auth-getSession`, `#operations-auth-getSession .live-responses-table tbody`
+	tab.do("open the operation", chromedp.Click(chromedp.CSS(session+` .opblock-summary-control`)))
+	tab.do("execute it", chromedp.Click(chromedp.CSS(session+` .execute`)))
+	tab.do("get a response", chromedp.WaitVisible(chromedp.CSS(live+` .highlight-code`)))
+	assert.Equal(t, []string{"200"}, tab.texts(live+` > .response > .response-col_status`))
+	assert.Contains(t, strings.Join(tab.texts(live+` .highlight-code`), ""), `"email": "admin@demo.school"`)
+
+	faults, requests := tab.seen()
+	assert.Empty(t, faults, "errors on the console")
+	for _, request := range requests {
+		assert.True(t, strings.HasPrefix(request, h.url+"/") || strings.HasPrefix(request, "data:"), "request to %s", request)
+	}
+	for _, path := range []string{"/docs", "/openapi.json", "/v1/auth/session"} {
+		assert.Contains(t, requests, h.url+path)
+	}
+}
+
+// tab is a page in a browser of its own, with what went wrong on it and what it asked for.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu       sync.Mutex
+	faults   []string
+	requests []string
+}
+
+// openTab starts a browser, which has a new profile, reaches nothing but this machine, and ends with the test.
+func openTab(t *testing.T) *tab {
+	t.Helper()
+	path, err := findBrowser()
+	require.NoError(t, err)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], // headless, no background networking, component updates or sync
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"))
+	ctx, cancel := context.WithTimeout(t.Context(), browserTimeout)
+	t.Cleanup(cancel)
+	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(stop) // waits until the processes are gone
+	ctx, closeTab := chromedp.NewContext(ctx)
+	t.Cleanup(closeTab)
+
+	opened := &tab{t: t, ctx: ctx}
+	require.NoError(t, chromedp.Listen(ctx, opened.note))
+	return opened
+}
+
+func findBrowser() (string, error) {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("no chromium, chromium-browser or google-chrome in PATH: run make browser")
+}
+
+// note keeps what the browser reports. A violation of the content policy and a failed request are entries of its log.
+func (b *tab) note(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.EntryLevelError {
+			b.faults = append(b.faults, fmt.Sprintf("%s: %s (%s)", e.Entry.Source, e.Entry.Text, e.Entry.URL))
+		}
+	case *runtime.EventExceptionThrown:
+		b.faults = append(b.faults, fmt.Sprintf("exception: %v", e.ExceptionDetails))
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError {
+			b.faults = append(b.faults, "console.error: "+describe(e.Args))
+		}
+	case *network.EventRequestWillBeSent:
+		b.requests = append(b.requests, e.Request.URL)
+	}
+}
+
+func describe(args []*runtime.RemoteObject) string {
+	var text []string
+	for _, a := range args {
+		text = append(text, a.Description+string(a.Value))
+	}
+	return strings.Join(text, " ")
+}
+
+// seen is what note has kept; what the browser reported before it answered is in it.
+func (b *tab) seen() (faults, requests []string) {
+	b.t.Helper()
+	_, err := chromedp.Run(b.ctx, chromedp.Evaluate[int]("1"))
+	require.NoError(b.t, err)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.faults, b.requests
+}
+
+// do does what a person would. When it cannot be done in time, what the page complained of is the likely reason.
+func (b *tab) do(what string, steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		require.NoError(b.t, err, "%s; errors on the console: %q", what, b.faults)
+	}
+}
+
+// texts are the visible texts of all elements that match.
+func (b *tab) texts(selector string) []string {
+	b.t.Helper()
+	all, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](
+		fmt.Sprintf(`Array.from(document.querySelectorAll(%q), e => e.innerText.trim())`, selector)))
+	require.NoError(b.t, err)
+	return all
+}
+
+func TestDocs_onlyThePagesFilesAreServed(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	for path, want := range map[string]struct{ contentType, cache string }{
+		"/docs":                         {"text/html; charset=utf-8", "no-cache"},
+		"/docs/init.js":                 {"text/javascript; charset=utf-8", "no-cache"},
+		"/docs/style.css":               {"text/css; charset=utf-8", "no-cache"},
+		"/docs/ui/swagger-ui.css":       {"text/css; charset=utf-8", "public, max-age=3600"},
+		"/docs/ui/swagger-ui-bundle.js": {"text/javascript; charset=utf-8", "public, max-age=3600"},
+		"/docs/ui/favicon-16x16.png":    {"image/png", "public, max-age=3600"},
+		"/docs/ui/favicon-32x32.png":    {"image/png", "public, max-age=3600"},
+	} {
+		got := h.do(call{Method: "GET", Path: path})
+		assert.Equal(t, 200, got.Status, path)
+		assert.Equal(t, want.contentType, got.Header.Get("Content-Type"), path)
+		assert.Equal(t, want.cache, got.Header.Get("Cache-Control"), path)
+		assert.NotContains(t, got.Header.Get("Content-Security-Policy"), "unsafe", path)
+	}
+	for _, path := range []string{
+		"/docs/", "/docs/index.html", "/docs/ui", "/docs/ui/", "/docs/ui/index.html", "/docs/ui/oauth2-redirect.html",
+		"/docs/ui/swagger-initializer.js", "/docs/ui/swagger-ui-bundle.js.map", "/docs/ui/../init.js", "/docs/ui/%2e%2e%2finit.js",
+	} {
+		got := h.do(call{Method: "GET", Path: path})
+		assert.Equal(t, 404, got.Status, path)
+		assert.Equal(t, "application/problem+json", got.Header.Get("Content-Type"), path)
+	}
+}
