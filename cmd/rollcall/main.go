@@ -40,7 +40,8 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), devCommand(), tenantCommand(configuredDatabase), migrateCommand(configuredDatabase))
+	root.AddCommand(serveCommand(), devCommand(), tenantCommand(configuredDatabase),
+		userCommand(configuredDatabase), migrateCommand(configuredDatabase))
 	return root
 }
 

@@ -108,6 +108,11 @@ func tenantStatusCommand(url databaseURL, verb, short, done string,
 
 // withRegistry runs work with the registry of a database that is up to date.
 func withRegistry(cmd *cobra.Command, url databaseURL, work func(*tenant.Registry) error) error {
+	return withDatabase(cmd, url, func(_ *db.DB, r *tenant.Registry) error { return work(r) })
+}
+
+// withDatabase is withRegistry for work that needs the database too.
+func withDatabase(cmd *cobra.Command, url databaseURL, work func(*db.DB, *tenant.Registry) error) error {
 	address, err := url()
 	if err != nil {
 		return err
@@ -120,7 +125,7 @@ func withRegistry(cmd *cobra.Command, url databaseURL, work func(*tenant.Registr
 		return err
 	}
 	defer database.Close()
-	return forPeople(work(tenant.NewRegistry(database, address)))
+	return forPeople(work(database, tenant.NewRegistry(database, address)))
 }
 
 // forPeople leaves out what only the log of a request needs.
@@ -129,10 +134,10 @@ func forPeople(err error) error {
 	if !ok {
 		return err
 	}
-	switch e.Kind {
-	case apperr.Conflict, apperr.NotFound:
+	switch {
+	case e.Kind == apperr.Conflict, e.Kind == apperr.NotFound, e.Kind == apperr.Invalid && len(e.Fields) == 0:
 		return errors.New(e.Detail)
-	case apperr.Invalid:
+	case e.Kind == apperr.Invalid:
 		var faults []error
 		for _, f := range e.Fields {
 			faults = append(faults, fmt.Errorf("%s: %s", f.Field, f.Message))

@@ -52,18 +52,18 @@ func (b *body) check(value any) (any, []apperr.Field) {
 }
 
 // CheckSchema validates a JSON value against a named schema of the document, as if it stood at path in a body. It is for
-// values that a handler has put together, such as a stored object with a patch applied.
-func (c *Contract) CheckSchema(name string, raw []byte, path ...any) error {
+// values that do not come in a request body, such as a stored object with a patch applied. It returns the value normalised.
+func (c *Contract) CheckSchema(name string, raw []byte, path ...any) (any, error) {
 	b, ok := c.schemas[name]
 	if !ok {
-		return fmt.Errorf("openapi.yaml has no schema %s", name)
+		return nil, fmt.Errorf("openapi.yaml has no schema %s", name)
 	}
 	value, err := strictjson.Decode(raw)
 	if err != nil {
-		return decodeError(err)
+		return nil, decodeError(err)
 	}
-	_, fields := b.check(value)
-	return apperr.InvalidFields(apperr.Under(fields, path...))
+	value, fields := b.check(value)
+	return value, apperr.InvalidFields(apperr.Under(fields, path...))
 }
 
 func refuseBody(r *http.Request) error {

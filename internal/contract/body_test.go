@@ -52,7 +52,7 @@ func TestCheck_formats(t *testing.T) {
 	} {
 		for _, good := range values.good {
 			_, err := admit(t, object{field: good})
-			assert.NoError(t, err, "%s %q", field, good)
+			require.NoError(t, err, "%s %q", field, good)
 		}
 		for _, bad := range values.bad {
 			_, err := admit(t, object{field: bad})
@@ -172,7 +172,7 @@ func TestCheck_contentType(t *testing.T) {
 		`application/json;charset="UTF-8"`: true, "application/json; profile=x": true,
 		"": false, "text/plain": false, "application/x-www-form-urlencoded": false, "application/jsonx": false,
 		"application/merge-patch+json": false, "application/json; charset=utf-16": false, "application/json; charset=": false,
-		"application/json; charset=latin1": false, "application/json;;": true, "*/*": false, "json": false, "a/b/c": false,
+		"application/json; charset=latin1": false, "application/json;;": false, "*/*": false, "json": false, "a/b/c": false,
 	} {
 		r := post(body)
 		r.Header.Set("Content-Type", value)
@@ -213,9 +213,11 @@ func TestCheck_refusesABodyWhereNoneIsTaken(t *testing.T) {
 	r.ContentLength = -1
 	assert.Equal(t, apperr.Invalid, refusal(t, operation(t, "logout").Check(r, nil)).Kind, "unannounced")
 
-	r = post("")
-	r.Body = http.NoBody
-	require.NoError(t, operation(t, "logout").Check(r, nil))
+	for _, none := range []io.ReadCloser{nil, http.NoBody, io.NopCloser(strings.NewReader(""))} {
+		r = post("")
+		r.Body, r.ContentLength = none, 0
+		require.NoError(t, operation(t, "logout").Check(r, nil))
+	}
 }
 
 func TestCheck_knowsAWrongCasedNameAsAnother(t *testing.T) {
@@ -244,11 +246,9 @@ func TestCheck_bindsTheValueThatWasValidated(t *testing.T) {
 		"classId": "01900000-0000-7000-8000-000000000302", "sectionId": "01900000-0000-7000-8000-000000000403",
 		"guardians": [{"firstName":"Maria","lastName":"D'Souza","relationship":"mother","isPrimary":false}]
 	}`), &want))
-	want.CustomFields = ptr(api.CustomFields(`{"House":"Kaveri","bus":4}`)) // as it was sent, without the spaces
+	want.CustomFields = new(api.CustomFields(`{"House":"Kaveri","bus":4}`)) // as it was sent, without the spaces
 	assert.Equal(t, want, bind[api.StudentAdmission](t, r))
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func TestCheck_leavesNothingForASecondDecoder(t *testing.T) {
 	t.Parallel()
@@ -275,7 +275,7 @@ func TestCheck_numbers(t *testing.T) {
 	}
 	for spelling, code := range map[string]string{
 		"0.99999999999999999999": "type", "1.5": "type", "1.00000000000000000000": "type", `"7"`: "type", "true": "type",
-		"1e-1": "type", "1e999": "type", "0": "minimum", "-1": "minimum", "-0.0": "minimum", "10000": "maximum", "1e4": "maximum",
+		"11e-1": "type", "1e999": "type", "0": "minimum", "-1": "minimum", "-0.0": "minimum", "10000": "maximum", "1e4": "maximum",
 		"null": "nullable", "[7]": "type", "{}": "type",
 	} {
 		_, err := admit(t, object{"rollNumber": json.RawMessage(spelling)})

@@ -14,34 +14,29 @@ const mostUnknown = 50
 //
 // What is cut is never accepted: so much stays that the object or the list still breaks the rule that it broke.
 type bound struct {
-	known openapi3.Schemas // the names of an object that takes no others; nil is no bound
-	items int              // the longest list; 0 is no bound
+	closed bool             // an object that takes no other names than known
+	known  openapi3.Schemas // the names of the object
+	items  *uint64          // the longest list; nil is no bound
 }
 
 func boundOf(schema *openapi3.Schema) bound {
-	var b bound
-	if has := schema.AdditionalProperties.Has; has != nil && !*has && len(schema.Properties) > 0 {
-		b.known = schema.Properties
-	}
-	if schema.MaxItems != nil {
-		b.items = int(*schema.MaxItems)
-	}
-	return b
+	has := schema.AdditionalProperties.Has
+	return bound{closed: has != nil && !*has, known: schema.Properties, items: schema.MaxItems}
 }
 
-func (b bound) isNone() bool { return b.known == nil && b.items == 0 }
+func (b bound) isNone() bool { return !b.closed && b.items == nil }
 
 // list cuts a list behind the first item too many.
 func (b bound) list(list []any) []any {
-	if b.items == 0 || len(list) <= b.items {
+	if b.items == nil || uint64(len(list)) <= *b.items {
 		return list
 	}
-	return list[:b.items+1]
+	return list[:*b.items+1]
 }
 
 // object drops the unknown names of an object beyond the first.
 func (b bound) object(object map[string]any) {
-	if b.known == nil || len(object) <= mostUnknown {
+	if !b.closed || len(object) <= mostUnknown {
 		return
 	}
 	unknown := unknownNames(object, b.known)

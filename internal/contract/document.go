@@ -14,12 +14,14 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// YAML is the document as it was written. `make generate` copies it here from the top of the repository, because
-// go:embed does not reach upwards.
+// YAML is the document as it was written. `make generate` copies it here from the top of the repository, because a
+// package cannot embed what is above it.
 //
 //go:embed openapi.yaml
 var YAML []byte
@@ -75,18 +77,21 @@ func (c *Contract) compileSchemas() error {
 	if c.Document.Components == nil {
 		return nil
 	}
-	for name, ref := range c.Document.Components.Schemas {
-		refiner, err := compileRefiner(ref.Value)
+	schemas := c.Document.Components.Schemas
+	for _, name := range slices.Sorted(maps.Keys(schemas)) {
+		refiner, err := compileRefiner(schemas[name].Value)
 		if err != nil {
 			return fmt.Errorf("schema %s: %w", name, err)
 		}
-		c.schemas[name] = &body{schema: ref.Value, refiner: refiner}
+		c.schemas[name] = &body{schema: schemas[name].Value, refiner: refiner}
 	}
 	return nil
 }
 
 func (c *Contract) compileOperations() error {
-	for path, item := range c.Document.Paths.Map() {
+	paths := c.Document.Paths.Map()
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		item := paths[path]
 		for method, operation := range item.Operations() {
 			op, err := c.compileOperation(method, path, item, operation)
 			if err != nil {

@@ -30,7 +30,7 @@ type linter struct {
 	seen     map[any]bool
 }
 
-func (l *linter) add(place, format string, args ...any) {
+func (l *linter) addf(place, format string, args ...any) {
 	l.findings = append(l.findings, place+": "+fmt.Sprintf(format, args...))
 }
 
@@ -53,19 +53,19 @@ func (l *linter) roles() {
 		for _, permission := range permissions {
 			held[permission] = true
 			if _, declared := l.Permissions[permission]; !declared {
-				l.add("x-roles", "%s holds %s; declare it in x-permissions", role, permission)
+				l.addf("x-roles", "%s holds %s; declare it in x-permissions", role, permission)
 			}
 		}
 	}
 	for permission, purpose := range l.Permissions {
 		if purpose == "" {
-			l.add("x-permissions", "%s; say what it is for", permission)
+			l.addf("x-permissions", "%s; say what it is for", permission)
 		}
 		if !held[permission] {
-			l.add("x-permissions", "no role holds %s; give it to one in x-roles, or remove it", permission)
+			l.addf("x-permissions", "no role holds %s; give it to one in x-roles, or remove it", permission)
 		}
 		if !used[permission] {
-			l.add("x-permissions", "no operation needs %s; remove it", permission)
+			l.addf("x-permissions", "no operation needs %s; remove it", permission)
 		}
 	}
 }

@@ -81,7 +81,7 @@ var places = map[string]place{
 func (l *linter) tree() any {
 	var tree any
 	if err := json.Unmarshal(l.JSON, &tree); err != nil {
-		l.add("#", "cannot be read as JSON: %v", err)
+		l.addf("#", "cannot be read as JSON: %v", err)
 	}
 	return tree
 }
@@ -112,10 +112,10 @@ func (l *linter) member(at jsontext.Pointer, kind, key string, object map[string
 	_, isRef := object["$ref"]
 	switch {
 	case isRef && strings.HasPrefix(key, "x-"):
-		l.add("#"+string(at), "%s; beside a $ref it is ignored, write it at the target", key)
+		l.addf("#"+string(at), "%s; beside a $ref it is ignored, write it at the target", key)
 	case slices.Contains(here.extensions, key):
 	case strings.HasPrefix(key, "x-"):
-		l.add("#"+string(at), "%s is not known here; docs/spec-extensions.md says what is", key)
+		l.addf("#"+string(at), "%s is not known here; docs/spec-extensions.md says what is", key)
 	case known:
 		l.extensions(at.AppendToken(key), inner, object[key])
 	case here.each != "":

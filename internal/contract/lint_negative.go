@@ -18,11 +18,11 @@ var (
 func (l *linter) negativeExamples(op *Operation) {
 	var examples map[string]map[string]any
 	if err := extension(op.Spec.Extensions, "x-negative-examples", &examples); err != nil {
-		l.add(op.place(), "x-negative-examples; write a map of objects: %v", err)
+		l.addf(op.place(), "x-negative-examples; write a map of objects: %v", err)
 		return
 	}
 	if len(examples) == 0 {
-		l.add(op.place(), "give it x-negative-examples")
+		l.addf(op.place(), "give it x-negative-examples")
 	}
 	for name, example := range examples {
 		n := negative{linter: l, op: op, example: example, place: op.place() + " x-negative-examples " + name}
@@ -50,7 +50,7 @@ func (n negative) check() {
 func (n negative) keys(object map[string]any, known []string, where string) {
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		if !slices.Contains(known, key) {
-			n.add(n.place, "%sunknown key %s; use %s", where, key, strings.Join(known, ", "))
+			n.addf(n.place, "%sunknown key %s; use %s", where, key, strings.Join(known, ", "))
 		}
 	}
 }
@@ -60,7 +60,7 @@ func (n negative) objects() {
 	for _, key := range []string{"merge", "query", "path", "headers"} {
 		if value, given := n.example[key]; given {
 			if _, ok := value.(map[string]any); !ok {
-				n.add(n.place, "%s; write it as an object", key)
+				n.addf(n.place, "%s; write it as an object", key)
 			}
 		}
 	}
@@ -74,13 +74,13 @@ func (n negative) request() {
 	name, _ := request.(string)
 	switch {
 	case fromExample && !slices.Contains(n.op.requestExamples(), name):
-		n.add(n.place, "request %v; name an example of the request", request)
+		n.addf(n.place, "request %v; name an example of the request", request)
 	case merges && !fromExample:
-		n.add(n.place, "merge; name the request example that it is merged into")
+		n.addf(n.place, "merge; name the request example that it is merged into")
 	case verbatim && fromExample:
-		n.add(n.place, "body; give either body or request")
+		n.addf(n.place, "body; give either body or request")
 	case (verbatim || fromExample) && n.op.Spec.RequestBody == nil:
-		n.add(n.place, "body; the operation takes none")
+		n.addf(n.place, "body; the operation takes none")
 	}
 }
 
@@ -88,7 +88,7 @@ func (n negative) pathNames() {
 	values, _ := n.example["path"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if !strings.Contains(n.op.Path, "{"+name+"}") {
-			n.add(n.place, "path %s; name a parameter of the path", name)
+			n.addf(n.place, "path %s; name a parameter of the path", name)
 		}
 	}
 }
@@ -97,11 +97,11 @@ func (n negative) status() {
 	code, ok := n.example["status"].(float64)
 	switch {
 	case !ok:
-		n.add(n.place, "give it a status")
+		n.addf(n.place, "give it a status")
 	case code < 400 || code > 599:
-		n.add(n.place, "status %v; a bad request gets a 4xx or 5xx", code)
+		n.addf(n.place, "status %v; a bad request gets a 4xx or 5xx", code)
 	case n.op.Spec.Responses.Value(strconv.Itoa(int(code))) == nil:
-		n.add(n.place, "status %v; document this answer", code)
+		n.addf(n.place, "status %v; document this answer", code)
 	}
 }
 
@@ -109,12 +109,12 @@ func (n negative) errors() {
 	value, given := n.example["errors"]
 	list, isList := value.([]any)
 	if given && (!isList || len(list) == 0) {
-		n.add(n.place, "errors; write a list of at least one, or leave it out")
+		n.addf(n.place, "errors; write a list of at least one, or leave it out")
 	}
 	for i, item := range list {
 		fault, ok := item.(map[string]any)
 		if !ok {
-			n.add(n.place, "errors[%d]; write it as an object", i)
+			n.addf(n.place, "errors[%d]; write it as an object", i)
 			continue
 		}
 		n.keys(fault, errorKeys, fmt.Sprintf("errors[%d]; ", i))
@@ -125,20 +125,20 @@ func (n negative) errors() {
 func (n negative) fault(where string, fault map[string]any) {
 	in, _ := fault["in"].(string)
 	if !slices.Contains(locations, in) {
-		n.add(n.place, "%s; give it an in of %s", where, strings.Join(locations, ", "))
+		n.addf(n.place, "%s; give it an in of %s", where, strings.Join(locations, ", "))
 	}
 	for _, key := range []string{"field", "code"} {
 		if _, ok := fault[key].(string); !ok {
-			n.add(n.place, "%s; give it a %s", where, key)
+			n.addf(n.place, "%s; give it a %s", where, key)
 		}
 	}
 	pointer, hasPointer := fault["pointer"].(string)
 	switch {
 	case in == "body" && !hasPointer:
-		n.add(n.place, "%s; give it a pointer", where)
+		n.addf(n.place, "%s; give it a pointer", where)
 	case in != "body" && hasPointer:
-		n.add(n.place, "%s; only faults of the body have a pointer", where)
+		n.addf(n.place, "%s; only faults of the body have a pointer", where)
 	case pointer != "" && !strings.HasPrefix(pointer, "/"):
-		n.add(n.place, "%s; write pointer as a JSON pointer (RFC 6901)", where)
+		n.addf(n.place, "%s; write pointer as a JSON pointer (RFC 6901)", where)
 	}
 }

@@ -21,7 +21,7 @@ var (
 func (l *linter) tiers() {
 	for name, tier := range l.rateTiers() {
 		if per, err := time.ParseDuration(tier.Per); err != nil || per <= 0 || tier.Requests <= 0 {
-			l.add("x-rate-tiers", "%s; give it a number of requests, and a duration such as 1m as per", name)
+			l.addf("x-rate-tiers", "%s; give it a number of requests, and a duration such as 1m as per", name)
 		}
 	}
 }
@@ -29,7 +29,7 @@ func (l *linter) tiers() {
 func (l *linter) rateTiers() map[string]rateTier {
 	var tiers map[string]rateTier
 	if err := extension(l.Document.Extensions, "x-rate-tiers", &tiers); err != nil {
-		l.add("x-rate-tiers", "write each as {requests: 600, per: 1m}: %v", err)
+		l.addf("x-rate-tiers", "write each as {requests: 600, per: 1m}: %v", err)
 	}
 	return tiers
 }
@@ -39,10 +39,10 @@ func (l *linter) paths() {
 		for segment := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
 			name, isParameter := strings.CutPrefix(strings.TrimSuffix(segment, "}"), "{")
 			if isParameter && !camelCase.MatchString(name) {
-				l.add(path, "parameter %s; write it in camelCase", name)
+				l.addf(path, "parameter %s; write it in camelCase", name)
 			}
 			if !isParameter && !kebabCase.MatchString(segment) {
-				l.add(path, "segment %s; write it in kebab-case", segment)
+				l.addf(path, "segment %s; write it in kebab-case", segment)
 			}
 		}
 	}
@@ -70,26 +70,26 @@ func (l *linter) operation(op *Operation) {
 
 func (l *linter) words(op *Operation) {
 	if !camelCase.MatchString(op.ID) {
-		l.add(op.place(), "give it an operationId in camelCase")
+		l.addf(op.place(), "give it an operationId in camelCase")
 	}
 	if op.Spec.Summary == "" {
-		l.add(op.place(), "give it a summary")
+		l.addf(op.place(), "give it a summary")
 	}
 	if op.Spec.Description == "" {
-		l.add(op.place(), "give it a description")
+		l.addf(op.place(), "give it a description")
 	}
 	if _, declared := l.rateTiers()[op.RateTier]; !declared {
-		l.add(op.place(), "give it an x-rate-tier that x-rate-tiers declares")
+		l.addf(op.place(), "give it an x-rate-tier that x-rate-tiers declares")
 	}
 }
 
 func (l *linter) tag(op *Operation) {
 	if len(op.Spec.Tags) != 1 {
-		l.add(op.place(), "give it exactly one tag")
+		l.addf(op.place(), "give it exactly one tag")
 		return
 	}
 	if l.Document.Tags.Get(op.Tag) == nil {
-		l.add(op.place(), "tag %s; declare it in tags", op.Tag)
+		l.addf(op.place(), "tag %s; declare it in tags", op.Tag)
 	}
 }
 
@@ -113,16 +113,16 @@ func (l *linter) statuses(op *Operation) {
 	documented := op.Spec.Responses
 	for _, rule := range statusRules {
 		if rule.applies(op) && documented.Value(rule.status) == nil {
-			l.add(op.place(), "document the answer %s: %s", rule.status, rule.because)
+			l.addf(op.place(), "document the answer %s: %s", rule.status, rule.because)
 		}
 	}
 	for _, key := range documented.Keys() {
 		if !status.MatchString(key) {
-			l.add(op.place(), "response %s; document each status by itself", key)
+			l.addf(op.place(), "response %s; document each status by itself", key)
 		}
 	}
 	if len(op.successes()) == 0 {
-		l.add(op.place(), "document the answer to a good request")
+		l.addf(op.place(), "document the answer to a good request")
 	}
 }
 
@@ -145,11 +145,11 @@ func isJSON(mediaType string) bool {
 func (l *linter) body(op *Operation) {
 	spec := op.Spec.RequestBody.Value
 	if !spec.Required {
-		l.add(op.place(), "requestBody; set required: true, an optional body is not supported")
+		l.addf(op.place(), "requestBody; set required: true, an optional body is not supported")
 	}
 	for mediaType, content := range spec.Content {
 		if isJSON(mediaType) && len(content.Examples) == 0 {
-			l.add(op.place(), "%s; give the request a named example", mediaType)
+			l.addf(op.place(), "%s; give the request a named example", mediaType)
 		}
 		l.request(op.place()+" "+mediaType, content.Schema, false)
 	}
@@ -157,18 +157,14 @@ func (l *linter) body(op *Operation) {
 
 // responseExamples wants examples of the good answers, and for each request example the answer that it gets.
 func (l *linter) responseExamples(op *Operation) {
-	answers := map[string]bool{}
+	var answers []string
 	answersJSON := false
 	for _, response := range op.successes() {
+		answers = append(answers, exampleNames(response.Content)...)
 		for mediaType, content := range response.Content {
-			if isJSON(mediaType) {
-				answersJSON = true
-				if len(content.Examples) == 0 {
-					l.add(op.place(), "%s; give the good answer a named example", mediaType)
-				}
-			}
-			for name := range content.Examples {
-				answers[name] = true
+			answersJSON = answersJSON || isJSON(mediaType)
+			if isJSON(mediaType) && len(content.Examples) == 0 {
+				l.addf(op.place(), "%s; give the good answer a named example", mediaType)
 			}
 		}
 	}
@@ -176,21 +172,24 @@ func (l *linter) responseExamples(op *Operation) {
 		return
 	}
 	for _, name := range op.requestExamples() {
-		if !answers[name] {
-			l.add(op.place(), "request example %s; give a 2xx response an example of this name", name)
+		if !slices.Contains(answers, name) {
+			l.addf(op.place(), "request example %s; give a 2xx response an example of this name", name)
 		}
 	}
 }
 
 // requestExamples are the names of the examples of the body.
 func (op *Operation) requestExamples() []string {
-	names := map[string]bool{}
-	if op.Spec.RequestBody != nil {
-		for _, content := range op.Spec.RequestBody.Value.Content {
-			for name := range content.Examples {
-				names[name] = true
-			}
-		}
+	if op.Spec.RequestBody == nil {
+		return nil
 	}
-	return slices.Sorted(maps.Keys(names))
+	return exampleNames(op.Spec.RequestBody.Value.Content)
+}
+
+func exampleNames(content openapi3.Content) []string {
+	var names []string
+	for _, mediaType := range content {
+		names = slices.AppendSeq(names, maps.Keys(mediaType.Examples))
+	}
+	return names
 }

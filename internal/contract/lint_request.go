@@ -27,7 +27,7 @@ func (l *linter) parameters(op *Operation) {
 		}
 		place := op.place() + " parameter " + p.spec.Name
 		if p.spec.Description == "" {
-			l.add(place, "give it a description")
+			l.addf(place, "give it a description")
 		}
 		l.parameterUse(place, p)
 		l.request(place, p.spec.Schema, p.limit > 0)
@@ -38,21 +38,21 @@ func (l *linter) parameters(op *Operation) {
 func (l *linter) parameterUse(place string, p *parameter) {
 	schema := p.spec.Schema.Value
 	if !slices.Contains([]apperr.Location{apperr.Query, apperr.Path, apperr.Header}, p.location) {
-		l.add(place, "in: %s is not supported", p.location)
+		l.addf(place, "in: %s is not supported", p.location)
 	}
 	if schema.Type.Is(openapi3.TypeArray) || schema.Type.Is(openapi3.TypeObject) {
-		l.add(place, "give it a scalar type; a parameter is sent once")
+		l.addf(place, "give it a scalar type; a parameter is sent once")
 	}
 	if _, normalised := schema.Extensions["x-normalize"]; normalised && p.location != apperr.Query {
-		l.add(place, "x-normalize; only query parameters and bodies are normalised")
+		l.addf(place, "x-normalize; only query parameters and bodies are normalised")
 	}
 	for _, other := range p.excludes {
 		if !l.hasQuery(p, other) {
-			l.add(place, "x-excludes %s; name a query parameter of the same operation", other)
+			l.addf(place, "x-excludes %s; name a query parameter of the same operation", other)
 		}
 	}
 	if p.limit > 0 && (p.location != apperr.Query || !schema.Type.Is(openapi3.TypeInteger)) {
-		l.add(place, "x-cap; only an integer in the query is capped")
+		l.addf(place, "x-cap; only an integer in the query is capped")
 	}
 }
 
@@ -85,11 +85,11 @@ func (l *linter) request(place string, ref *openapi3.SchemaRef, capped bool) {
 	}
 	for _, rule := range requestRules {
 		if what := rule(s); what != "" {
-			l.add(place, "%s", what)
+			l.addf(place, "%s", what)
 		}
 	}
 	if what := boundedNumber(s, capped); what != "" {
-		l.add(place, "%s", what)
+		l.addf(place, "%s", what)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		l.request(place+"/properties/"+name, s.Properties[name], false)

@@ -43,10 +43,10 @@ func (l *linter) schemas() {
 func (l *linter) component(name string, ref *openapi3.SchemaRef) {
 	place := "#" + componentSchemas + name
 	if !pascalCase.MatchString(name) {
-		l.add(place, "write the name in PascalCase")
+		l.addf(place, "write the name in PascalCase")
 	}
 	if ref.Value.Description == "" {
-		l.add(place, "give it a description")
+		l.addf(place, "give it a description")
 	}
 	root := &openapi3.SchemaRef{Value: ref.Value}
 	_ = root.WalkSubtree(func(pointer string, ref *openapi3.SchemaRef) error {
@@ -65,7 +65,7 @@ func (l *linter) component(name string, ref *openapi3.SchemaRef) {
 func (l *linter) inline(place string, ref *openapi3.SchemaRef) {
 	isObject := ref.Value.Type.Is(openapi3.TypeObject) || len(ref.Value.Properties) > 0
 	if ref.Ref == "" && isObject {
-		l.add(place, "move the object to components/schemas and refer to it")
+		l.addf(place, "move the object to components/schemas and refer to it")
 	}
 }
 
@@ -73,7 +73,7 @@ func (l *linter) inline(place string, ref *openapi3.SchemaRef) {
 func (l *linter) schema(place string, s *openapi3.Schema) {
 	if kind, marked := s.Extensions["x-pii"]; marked {
 		if word, _ := kind.(string); !slices.Contains(piiKinds, word) {
-			l.add(place, "x-pii %v; use one of %s", kind, strings.Join(piiKinds, ", "))
+			l.addf(place, "x-pii %v; use one of %s", kind, strings.Join(piiKinds, ", "))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
@@ -83,12 +83,12 @@ func (l *linter) schema(place string, s *openapi3.Schema) {
 
 func (l *linter) property(place, name string, s *openapi3.Schema) {
 	if !camelCase.MatchString(name) {
-		l.add(place, "write the name in camelCase")
+		l.addf(place, "write the name in camelCase")
 	}
 	if s.Description == "" {
-		l.add(place, "give it a description")
+		l.addf(place, "give it a description")
 	}
 	if _, marked := s.Extensions["x-pii"]; !marked && slices.Contains(personal, name) {
-		l.add(place, "mark it with x-pii")
+		l.addf(place, "mark it with x-pii")
 	}
 }

@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"crypto/sha256"
 	"os"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func TestDocument_isTheOneAtTheTopOfTheRepository(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("../../openapi.yaml")
 	require.NoError(t, err)
-	assert.True(t, string(source) == string(contract.YAML), "run make generate: internal/contract/openapi.yaml is another one")
+	assert.Equal(t, sha256.Sum256(source), sha256.Sum256(contract.YAML), "run make generate: internal/contract/openapi.yaml is another one")
 }
 
 func TestLint_findsNothingInACleanDocument(t *testing.T) {
@@ -61,6 +62,7 @@ func same(_ *testing.T, text string) string { return text }
 // replace changes the one place where old stands.
 func replace(old, replacement string) mutation {
 	return func(t *testing.T, text string) string {
+		t.Helper()
 		require.Equal(t, 1, strings.Count(text, old), "%q must stand in the document once", old)
 		return strings.Replace(text, old, replacement, 1)
 	}
@@ -72,6 +74,7 @@ func drop(old string) mutation { return replace(old, "") }
 // in changes one operation or schema only: the text from a line on.
 func in(line string, change mutation) mutation {
 	return func(t *testing.T, text string) string {
+		t.Helper()
 		before, after, found := strings.Cut(text, line+"\n")
 		require.True(t, found, "no line %q", line)
 		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
@@ -90,7 +93,10 @@ func in(line string, change mutation) mutation {
 
 // both makes two changes.
 func both(first, second mutation) mutation {
-	return func(t *testing.T, text string) string { return second(t, first(t, text)) }
+	return func(t *testing.T, text string) string {
+		t.Helper()
+		return second(t, first(t, text))
+	}
 }
 
 const (
@@ -102,6 +108,7 @@ const (
 // property replaces the schema of a property of Thing.
 func property(name, schema string) mutation {
 	return func(t *testing.T, text string) string {
+		t.Helper()
 		before, after, found := strings.Cut(text, "\n        "+name+": {")
 		require.True(t, found)
 		_, after, _ = strings.Cut(after, "\n")

@@ -71,7 +71,7 @@ func (c *Contract) readAccess(op *Operation) error {
 	case op.Public:
 		return nil
 	case op.Spec.Security != nil:
-		return fmt.Errorf("has a security of its own; only the document's, or security: [], is supported")
+		return errors.New("has a security of its own; only the document's, or security: [], is supported")
 	case len(c.Document.Security) == 0:
 		return errors.New("the document has no global security")
 	case permission == "":
@@ -94,7 +94,7 @@ func (op *Operation) readLimits(doc *openapi3.T) error {
 		return err
 	}
 	if op.MaxBodyBytes <= 0 {
-		return fmt.Errorf("has no x-max-body-bytes, nor has the document")
+		return errors.New("has no x-max-body-bytes, nor has the document")
 	}
 	return extension(op.Spec.Extensions, "x-rate-tier", &op.RateTier)
 }

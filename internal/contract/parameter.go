@@ -37,7 +37,7 @@ func compileParameter(spec *openapi3.Parameter) (*parameter, error) {
 		return nil, err
 	}
 	if spec.Schema == nil {
-		return nil, fmt.Errorf("has no schema")
+		return nil, errors.New("has no schema")
 	}
 	schema := spec.Schema.Value
 	if schema.Default != nil {

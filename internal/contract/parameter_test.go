@@ -78,11 +78,11 @@ func TestCheck_rewritesTheQuery(t *testing.T) {
 		"leaving what is good": {
 			"limit=100&page=3&sort=-createdAt", url.Values{"page": {"3"}, "limit": {"100"}, "sort": {"-createdAt"}},
 		},
-		"capping the limit":               {"limit=500", limited("100")},
-		"capping a limit one too high":    {"limit=101", limited("100")},
-		"capping a limit of 30 digits":    {"limit=" + strings.Repeat("9", 30), limited("100")},
-		"capping a limit with a sign":     {"limit=%2B500", limited("100")},
-		"capping a limit with zeros":      {"limit=00000000000000000000000000500", limited("100")},
+		"capping the limit":               {"limit=500", capped()},
+		"capping a limit one too high":    {"limit=101", capped()},
+		"capping a limit of 30 digits":    {"limit=" + strings.Repeat("9", 30), capped()},
+		"capping a limit with a sign":     {"limit=%2B500", capped()},
+		"capping a limit with zeros":      {"limit=00000000000000000000000000500", capped()},
 		"normalising a search":            {"q=%20Jose%CC%81%20%20%E2%80%AEx%20", searched("José x")},
 		"normalising no more than listed": {"q=%3Cb%3EA%3C/b%3E", searched("<b>A</b>")},
 	} {
@@ -95,9 +95,7 @@ func TestCheck_rewritesTheQuery(t *testing.T) {
 	}
 }
 
-func limited(limit string) url.Values {
-	return url.Values{"page": {"1"}, "limit": {limit}, "sort": {"name"}}
-}
+func capped() url.Values { return url.Values{"page": {"1"}, "limit": {"100"}, "sort": {"name"}} }
 
 func searched(q string) url.Values {
 	return url.Values{"page": {"1"}, "limit": {"20"}, "sort": {"name"}, "q": {q}}
@@ -107,7 +105,7 @@ func TestCheck_pathParameters(t *testing.T) {
 	t.Parallel()
 	const good = "01900000-0000-7000-8000-000000000601"
 	for value, want := range map[string][]string{
-		"17": {"path studentId format"}, "": {"path studentId format"}, good + "\x00": {"path studentId text"},
+		"17": {"path studentId format"}, "": {"path studentId required"}, good + "\x00": {"path studentId text"},
 		"\xff": {"path studentId text"}, "urn:uuid:" + good: {"path studentId format"},
 		strings.ReplaceAll(good, "-", ""): {"path studentId format"},
 	} {

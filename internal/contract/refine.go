@@ -2,6 +2,7 @@ package contract
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -42,7 +43,7 @@ type member struct {
 // compileRefiner compiles a schema; within are those that it stands in.
 func compileRefiner(schema *openapi3.Schema, within ...*openapi3.Schema) (*refiner, error) {
 	if slices.Contains(within, schema) {
-		return nil, fmt.Errorf("holds itself, which is not supported")
+		return nil, errors.New("holds itself, which is not supported")
 	}
 	r := &refiner{integer: schema.Type.Is(openapi3.TypeInteger), bound: boundOf(schema)}
 	if err := r.readExtensions(schema); err != nil {
@@ -63,7 +64,7 @@ func (r *refiner) readExtensions(schema *openapi3.Schema) error {
 		}
 	}
 	if slices.ContainsFunc(r.uniqueBy, func(key []string) bool { return len(key) == 0 }) {
-		return fmt.Errorf("x-unique-by: a key names no member")
+		return errors.New("x-unique-by: a key names no member")
 	}
 	var err error
 	r.normalizer, err = normalizerOf(schema)
@@ -83,7 +84,7 @@ func (r *refiner) readDefault(schema *openapi3.Schema) error {
 	r.fallback, err = strictjson.Decode(raw)
 	switch r.fallback.(type) {
 	case map[string]any, []any:
-		return fmt.Errorf("default: only strings, numbers and booleans are supported")
+		return errors.New("default: only strings, numbers and booleans are supported")
 	}
 	return err
 }

@@ -65,13 +65,15 @@ func (r renderer) render(err error, c echo.Context) {
 
 // report logs what is a fault of ours, with its cause; the client's faults are in the access log by their status.
 func (r renderer) report(c echo.Context, kind apperr.Kind, status int, err error) {
+	ctx := c.Request().Context()
 	level := slog.LevelDebug
-	if kind == apperr.Internal {
+	switch {
+	case ctx.Err() != nil: // the client has gone; what failed because of it is no fault of ours
+	case kind == apperr.Internal:
 		level = slog.LevelError
-	} else if status >= http.StatusInternalServerError {
+	case status >= http.StatusInternalServerError:
 		level = slog.LevelWarn
 	}
-	ctx := c.Request().Context()
 	if r.log.Enabled(ctx, level) {
 		r.log.Log(ctx, level, "request failed", "requestId", requestIDOf(c), "route", c.Path(), "error", err)
 	}

@@ -81,7 +81,8 @@ func (h *Handler) mergeCustomFields(row *gendb.LockStudentRow, patch *json.RawMe
 		return fmt.Errorf("merge custom fields: %w", err)
 	}
 	row.CustomFields = merged
-	return h.Contract.CheckSchema("CustomFields", merged, "customFields")
+	_, err = h.Contract.CheckSchema("CustomFields", merged, "customFields")
+	return err
 }
 
 // set changes a field to a value that is present.

@@ -118,7 +118,7 @@ func TestUp_twoAtOnce(t *testing.T) {
 	}
 	require.NoError(t, group.Wait())
 	for _, s := range tenants {
-		assert.EqualValues(t, 1, dbtest.Value[int](t, d,
+		assert.Equal(t, 1, dbtest.Value[int](t, d,
 			"select count(*) from "+db.SchemaName(s.ID)+".goose_db_version where version_id = 90000"))
 	}
 }

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-erp/rollcall/internal/dbtest"
+	"github.com/rollcall-erp/rollcall/internal/devdb"
+	"github.com/rollcall-erp/rollcall/internal/seal"
+)
+
+// asProgram makes this test binary be the program itself.
+const asProgram = "ROLLCALL_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	devdb.RunChild()
+	if os.Getenv(asProgram) != "" {
+		main()
+		os.Exit(0)
+	}
+	dbtest.Main(m)
+}
+
+// program is the program with arguments, and nothing in its environment but what a test says.
+func program(t *testing.T, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	executable, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), executable, args...)
+	cmd.Env = append([]string{asProgram + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GORACE=atexit_sleep_ms=0"}, env...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 30 * time.Second
+	return cmd
+}
+
+// run runs the program to its end.
+func run(t *testing.T, stdin string, env []string, args ...string) (output string, exitCode int) {
+	t.Helper()
+	cmd := program(t, env, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if _, isExit := err.(*exec.ExitError); !isExit { //nolint:errorlint // it is never wrapped
+		require.NoError(t, err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// served is a running `rollcall dev`.
+type served struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	url    string
+	output *bytes.Buffer
+	rest   chan struct{}
+}
+
+var apiAddress = regexp.MustCompile(`API\s+(http://\S+)/v1`)
+
+func startDev(t *testing.T, dir, addr string) *served {
+	t.Helper()
+	s := &served{t: t, output: &bytes.Buffer{}, rest: make(chan struct{})}
+	s.cmd = program(t, []string{"ROLLCALL_DATA_DIR=" + dir, "ROLLCALL_ADDR=" + addr}, "dev")
+	stdout, err := s.cmd.StdoutPipe()
+	require.NoError(t, err)
+	s.cmd.Stderr = io.Discard
+	require.NoError(t, s.cmd.Start())
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		s.output.WriteString(lines.Text() + "\n")
+		if found := apiAddress.FindStringSubmatch(lines.Text()); found != nil {
+			s.url = found[1]
+		}
+		if strings.Contains(lines.Text(), "Ctrl-C") {
+			break
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, stdout); close(s.rest) }()
+	require.NotEmpty(t, s.url, "it did not become ready:\n%s", s.output)
+	return s
+}
+
+// stop presses Ctrl-C and waits.
+func (s *served) stop() {
+	s.t.Helper()
+	require.NoError(s.t, s.cmd.Process.Signal(os.Interrupt))
+	<-s.rest
+	require.NoError(s.t, s.cmd.Wait(), "Ctrl-C ends it with exit code 0")
+}
+
+func (s *served) post(path, token, body string) (int, string) {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
+	require.NoError(s.t, err)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(s.t, err)
+	defer func() { _ = response.Body.Close() }()
+	raw, err := io.ReadAll(response.Body)
+	require.NoError(s.t, err)
+	return response.StatusCode, string(raw)
+}
+
+func (s *served) signIn() string {
+	s.t.Helper()
+	status, body := s.post("/v1/auth/login", "", `{"tenant":"demo","email":"registrar@demo.school","password":"rollcall demo 2026"}`)
+	require.Equal(s.t, http.StatusOK, status, body)
+	return regexp.MustCompile(`"token":"([^"]+)"`).FindStringSubmatch(body)[1]
+}
+
+const newcomer = `{"firstName":"New","lastName":"Comer","admissionNumber":"KEPT-1","aadharNumber":"123412341234",
+	"institutionId":"01900000-0000-7000-8000-000000000101","academicYearId":"01900000-0000-7000-8000-000000000201",
+	"classId":"01900000-0000-7000-8000-000000000302","sectionId":"01900000-0000-7000-8000-000000000403","admissionDate":"2026-06-01"}`
+
+func TestDev_servesTheDemoStopsOnCtrlCAndKeepsItsData(t *testing.T) {
+	t.Parallel()
+	dir := openDir(t)
+	s := startDev(t, dir, "127.0.0.1:0")
+	assert.Contains(t, s.output.String(), "Made an encryption key")
+	assert.Contains(t, s.output.String(), "/docs")
+	assert.Contains(t, s.output.String(), "admin@demo.school")
+	status, body := s.post("/v1/students", s.signIn(), newcomer)
+	require.Equal(t, http.StatusCreated, status, body)
+	s.stop()
+
+	again := startDev(t, dir, "127.0.0.1:0")
+	defer again.stop()
+	assert.NotContains(t, again.output.String(), "Made an encryption key", "the key is kept: it seals what is stored")
+	status, body = again.post("/v1/students", again.signIn(), newcomer)
+	assert.Equal(t, http.StatusConflict, status, body)
+	assert.Contains(t, body, "admissionNumber")
+	assert.Contains(t, body, "aadharNumber", "found by its digest, so the key is the same")
+}
+
+func TestDev_aBusyPortIsSurvived(t *testing.T) {
+	t.Parallel()
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = busy.Close() }()
+	s := startDev(t, openDir(t), busy.Addr().String())
+	defer s.stop()
+	assert.Contains(t, s.output.String(), "is in use; taking a free port")
+	assert.NotContains(t, s.url, busy.Addr().String())
+	s.signIn()
+}
+
+// openDir is a directory that the unprivileged PostgreSQL can enter, which t.TempDir is not.
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rollcall-dev-") //nolint:usetesting // see above
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	return dir
+}
+
+func TestServe_saysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	out, code := run(t, "", nil, "serve")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, out, "DATABASE_URL is not set")
+
+	database := []string{"DATABASE_URL=" + dbtest.New(t).URL}
+	out, code = run(t, "", database, "serve")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, out, "openssl rand -base64 32")
+
+	out, _ = run(t, "", append(database, "ROLLCALL_ENCRYPTION_KEY=short"), "serve")
+	assert.Contains(t, out, "ROLLCALL_ENCRYPTION_KEY: not base64 of 32 bytes")
+
+	key, err := seal.GenerateKey()
+	require.NoError(t, err)
+	out, _ = run(t, "", append(database, "ROLLCALL_ENCRYPTION_KEY="+key, "ROLLCALL_ADDR=256.0.0.1:1"), "serve")
+	assert.Contains(t, out, "ROLLCALL_ADDR")
+}
+
+func TestTenantAndUser_anOperatorSetsUpASchoolGroup(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	env := []string{"DATABASE_URL=" + d.URL}
+	for _, step := range []struct {
+		stdin string
+		args  string
+		code  int
+		want  string
+	}{
+		{"", "tenant list", 0, "no tenants yet"},
+		{"", "tenant create north --name North", 0, "Created tenant north (North)"},
+		{"", "tenant create north", 1, `belongs to "North"`},
+		{"", "tenant create Not_A_Slug", 1, "slug"},
+		{"", "tenant list", 0, "north"},
+		{"", "tenant list --json", 0, `"slug": "north"`},
+		{"short\n", "user create head@north.example --tenant north", 1, "at least 12"},
+		{"a long enough password\n", "user create head --tenant north", 1, "Invalid email"},
+		{"a long enough password\n", "user create head@north.example --tenant north --role king", 1, "no role"},
+		{"a long enough password\n", "user create head@north.example --tenant south", 1, `no tenant "south"`},
+		{"a long enough password\n", "user create Head@North.example --tenant north", 0, "Created head@north.example"},
+		{"a long enough password\n", "user create head@north.example --tenant north", 1, "Already in use"},
+		{"", "tenant suspend north", 0, "Suspended"},
+		{"", "tenant resume north", 0, "Resumed"},
+		{"", "migrate up", 0, "1 tenant"},
+		{"", "migrate status", 0, "north"},
+	} {
+		out, code := run(t, step.stdin, env, strings.Fields(step.args)...)
+		assert.Equal(t, step.code, code, "%s: %s", step.args, out)
+		assert.Contains(t, out, step.want, step.args)
+	}
+	schema := dbtest.Value[string](t, d, `select nspname::text from pg_namespace where nspname like 't\_%'`)
+	assert.Equal(t, "admin", dbtest.Value[string](t, d, `select role from `+schema+`.user_roles`))
+}

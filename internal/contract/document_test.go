@@ -1,0 +1,180 @@
+package contract_test
+
+import (
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-erp/rollcall/internal/contract"
+)
+
+// What the server could not enforce must not start.
+func TestCompile_refuses(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		mutate mutation
+		want   string
+	}{
+		"an operation that does not say who may call it": {
+			drop("      x-permission: thing:write\n"), "putThing: has neither x-permission nor security: []",
+		},
+		"an operation with an empty permission": {
+			replace("x-permission: thing:write", `x-permission: ""`), "putThing: has neither x-permission nor security: []",
+		},
+		"an operation that needs a permission and none": {
+			replace("x-permission: thing:write", "x-permission: thing:write\n      security: []"),
+			"putThing: has both security: [] and x-permission",
+		},
+		"a public operation that says none": {
+			replace("      security: []", "      security: []\n      x-permission: none"), "signIn: has both security: [] and x-permission",
+		},
+		"a permission that is not declared": {
+			replace("x-permission: thing:write", "x-permission: thing:sell"),
+			`putThing: x-permission "thing:sell" is not declared in x-permissions`,
+		},
+		"a permission that is no text": {
+			replace("x-permission: thing:write", "x-permission: [thing:write]"), "putThing: x-permission: json:",
+		},
+		"a document without a global security":     {drop("security: [{ bearer: [] }]\n"), "the document has no global security"},
+		"a document with an empty global security": {replace("security: [{ bearer: [] }]", "security: []"), "the document has no global security"},
+		"an operation with a security of its own": {
+			replace("x-permission: thing:write", "x-permission: thing:write\n      security: [{ bearer: [] }]"),
+			"putThing: has a security of its own; only the document's, or security: [], is supported",
+		},
+		"an operation without a body limit": {drop("x-max-body-bytes: 1000\n"), "has no x-max-body-bytes, nor has the document"},
+		"an operation with a body limit of zero": {
+			replace("x-permission: thing:write", "x-permission: thing:write\n      x-max-body-bytes: 0"),
+			"putThing: has no x-max-body-bytes, nor has the document",
+		},
+		"a body without a schema": {
+			in(signIn, drop("            schema: { $ref: \"#/components/schemas/Credentials\" }\n")),
+			"signIn: body application/json: has no schema",
+		},
+		"a parameter without a schema": {
+			replace("description: A part of the name., schema: { type: string, maxLength: 10, x-normalize: [nfc, trim] }",
+				"description: A part of the name., content: { text/plain: { schema: { type: string } } }"),
+			"listThings: parameter q: has no schema",
+		},
+		"an unknown step of x-normalize": {
+			replace("label: { type: string, minLength: 1, maxLength: 10, x-normalize: [nfc, trim]",
+				"label: { type: string, minLength: 1, maxLength: 10, x-normalize: [nfc, shout]"),
+			`schema Thing: label: x-normalize: unknown step "shout"`,
+		},
+		"an unknown step of x-normalize on a parameter": {
+			replace("{ type: string, maxLength: 10, x-normalize: [nfc, trim] } }", "{ type: string, x-normalize: [shout] } }"),
+			`listThings: parameter q: x-normalize: unknown step "shout"`,
+		},
+		"a cap that is no number": {replace("x-cap: 100", "x-cap: many"), "listThings: parameter limit: x-cap: json:"},
+		"an empty key of x-unique-by": {
+			replace("type: array, maxItems: 3,", "type: array, maxItems: 3, x-unique-by: [[]],"),
+			"schema Thing: parts: x-unique-by: a key names no member",
+		},
+		"a default that requests would share": {
+			property("parts", `{ type: array, maxItems: 3, default: [], description: D, items: { $ref: "#/components/schemas/Part" } }`),
+			"schema Thing: parts: default: only strings, numbers and booleans are supported",
+		},
+		"a schema that holds itself": {
+			replace(`items: { $ref: "#/components/schemas/Part" } }`, `items: { $ref: "#/components/schemas/Thing" } }`),
+			"holds itself, which is not supported",
+		},
+		"roles that are no lists": {replace(`x-roles: { admin: ["thing:read", "thing:write"] }`, "x-roles: { admin: all }"), "x-roles: json:"},
+		"what is no YAML":         {replace("openapi: 3.0.3", "openapi: ["), "read openapi.yaml:"},
+		"what is no OpenAPI":      {drop("info: { title: Small, version: \"1\", contact: { name: Tester } }\n"), "openapi.yaml: invalid info"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile("testdata/clean.yaml")
+			require.NoError(t, err)
+			_, err = contract.Compile([]byte(test.mutate(t, string(text))))
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+func TestCompile_takesADocumentWithoutComponents(t *testing.T) {
+	t.Parallel()
+	c, err := contract.Compile([]byte(`
+openapi: 3.0.3
+info: { title: Tiny, version: "1" }
+x-max-body-bytes: 10
+paths:
+  /v1/pulse:
+    get: { operationId: pulse, security: [], responses: { "204": { description: Alive } } }
+`))
+	require.NoError(t, err)
+	assert.True(t, c.Operations["pulse"].Public)
+	require.NoError(t, c.Operations["pulse"].Check(get(""), nil))
+}
+
+func TestLoad_readsWhatTheDocumentSays(t *testing.T) {
+	t.Parallel()
+	op := operation(t, "admitStudents")
+	assert.Equal(t, http.MethodPost, op.Method)
+	assert.Equal(t, "/v1/students/bulk", op.Path)
+	assert.Equal(t, "student", op.Tag)
+	assert.Equal(t, "bulk", op.RateTier)
+	assert.Equal(t, "students:admit", op.Permission)
+	assert.Equal(t, int64(2<<20), op.MaxBodyBytes)
+	assert.False(t, op.Public)
+	assert.Equal(t, int64(64<<10), operation(t, "admitStudent").MaxBodyBytes, "the document's")
+	assert.Empty(t, operation(t, "getSession").Permission, "signed in is enough")
+}
+
+func TestLoad_onlySignInIsPublic(t *testing.T) {
+	t.Parallel()
+	var public []string
+	for id, op := range document(t).Operations {
+		if op.Public {
+			public = append(public, id)
+		}
+	}
+	assert.Equal(t, []string{"login"}, public)
+}
+
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	c := document(t)
+	assert.Contains(t, c.Roles(), "admin")
+	assert.True(t, slices.IsSorted(c.Roles()))
+	assert.Equal(t, slices.Sorted(maps.Keys(c.Permissions)), c.PermissionsOf([]string{"admin"}))
+	assert.Equal(t, c.PermissionsOf([]string{"admin"}), c.PermissionsOf([]string{"teacher", "admin", "teacher"}))
+	assert.Equal(t, []string{}, c.PermissionsOf([]string{"nobody"}), "[] in JSON, not null")
+}
+
+// The examples are requests that people copy.
+func TestDocument_examplesAreAccepted(t *testing.T) {
+	t.Parallel()
+	const anyID = "01900000-0000-7000-8000-000000000101"
+	for id, op := range document(t).Operations {
+		if op.Spec.RequestBody == nil {
+			continue
+		}
+		path := map[string]string{}
+		for segment := range strings.SplitSeq(op.Path, "/") {
+			path[strings.Trim(segment, "{}")] = anyID
+		}
+		for mediaType, content := range op.Spec.RequestBody.Value.Content {
+			for name, example := range content.Examples {
+				r := post(text(t, example.Value.Value))
+				r.Header.Set("Content-Type", mediaType)
+				assert.NoError(t, op.Check(r, path), "%s %s", id, name)
+			}
+		}
+	}
+}
+
+func TestSpecExtensions_explainsEveryExtension(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/spec-extensions.md")
+	require.NoError(t, err)
+	for _, key := range contract.Extensions() {
+		assert.Contains(t, string(page), "`"+key+"`", "docs/spec-extensions.md does not explain it")
+		assert.Contains(t, string(page), key+":", "docs/spec-extensions.md has no example of it")
+	}
+}
