@@ -28,7 +28,7 @@ type school struct {
 	*academic.Handler
 
 	database *dbtest.Database
-	ctx      context.Context //nolint:containedctx // it lives as long as its test
+	ctx      context.Context
 }
 
 func newSchool(t *testing.T) school {

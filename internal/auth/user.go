@@ -57,7 +57,7 @@ func checkNewUser(c *contract.Contract, slug string, u NewUser) (string, error) 
 	if utf8.RuneCountInString(u.Password) < minPasswordLength {
 		return "", apperr.New(apperr.Invalid, fmt.Sprintf("A password has at least %d characters.", minPasswordLength))
 	}
-	raw, err := json.Marshal(api.LoginRequest{Tenant: slug, Email: u.Email, Password: u.Password})
+	raw, err := json.Marshal(api.LoginRequest{Tenant: slug, Email: u.Email, Password: u.Password}) //nolint:gosec // it stays in this process
 	if err != nil {
 		return "", fmt.Errorf("encode the user: %w", err)
 	}

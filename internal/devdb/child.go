@@ -51,7 +51,7 @@ func supervisorCommand(cfg Config, h home) (*exec.Cmd, error) {
 		return nil, fmt.Errorf("encode the supervisor's configuration: %w", err)
 	}
 	cmd := exec.Command(executable) //nolint:noctx // the end of its standard input stops it, and in order
-	cmd.Dir = "/" // the current directory may be closed to the unprivileged user
+	cmd.Dir = "/"                   // the current directory may be closed to the unprivileged user
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), isForeign), childEnv+"="+string(child))
 	// A session of its own: Ctrl-C and the end of the terminal reach only the first process, which stops its HTTP
 	// server first and the database last.

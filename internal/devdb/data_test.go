@@ -1,6 +1,7 @@
 package devdb
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -121,7 +122,7 @@ func TestExplain_noDownload(t *testing.T) {
 	t.Parallel()
 	c := newCluster(childConfig{Home: t.TempDir()})
 	c.downloaded = "somewhere"
-	err := c.explain(fmt.Errorf("unable to connect"), "")
+	err := c.explain(errors.New("unable to connect"), "")
 	require.ErrorIs(t, err, errNoPostgres)
 	require.ErrorContains(t, err, "unable to connect")
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-erp/rollcall/internal/contract"
 )
@@ -109,7 +110,7 @@ func TestHostile_aChunkedBodyIsCutOffAtTheLimit(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/v1/students", &endless{left: 2 << 20})
-	assert.NoError(t, err)
+	require.NoError(t, err)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Authorization", "Bearer "+h.token("admin"))
 	response, err := h.client.Do(request)
