@@ -212,6 +212,11 @@ func TestCheckSchema(t *testing.T) {
 	}, faults(t, err))
 	assert.Equal(t, "/students/3/guardians/0/relationship", e.Fields[0].Pointer)
 
+	value, err := c.CheckSchema("GuardianInput", []byte(`{"firstName":" Maria ","lastName":"B","relationship":"mother"}`))
+	require.NoError(t, err)
+	assert.Equal(t, object{"firstName": "Maria", "lastName": "B", "relationship": "mother", "isPrimary": false}, value,
+		"the value comes back as it is to be used")
+
 	assert.Equal(t, apperr.Invalid, apperr.KindOf(check("CustomFields", `{`)))
 	assert.Equal(t, apperr.Internal, apperr.KindOf(check("NoSuch", `{}`)), "a fault of ours")
 }
