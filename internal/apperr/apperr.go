@@ -71,8 +71,7 @@ func Wrap(kind Kind, detail string, cause error) *Error {
 	return &Error{Kind: kind, Detail: detail, cause: cause}
 }
 
-// WithFields makes an error of a kind from faults; nil when there are none, so that a rule can return it directly
-// through ErrorOrNil.
+// WithFields makes an error of a kind from faults. InvalidFields and ConflictFields are for what may have none.
 func WithFields(kind Kind, fields ...Field) *Error {
 	return &Error{Kind: kind, Detail: summary(fields), Fields: fields}
 }

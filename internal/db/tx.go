@@ -85,8 +85,8 @@ func InTxValue[T any](ctx context.Context, d *DB, scope Scope, opts Options, wor
 // insideKey marks the context of a transaction, and holds its connection.
 type insideKey struct{}
 
-// attempt is one try: four exchanges with the server at most, of which the first carries begin and the scope together.
-func (d *DB) attempt(ctx context.Context, scope Scope, opts Options, work Func) (err error) {
+// attempt is one try: begin and scope in one exchange with the server, the statements of work, commit.
+func (d *DB) attempt(ctx context.Context, scope Scope, opts Options, work Func) error {
 	conn, err := d.pool.Acquire(ctx)
 	if err != nil {
 		return &txError{phase: phaseConnect, readOnly: opts.ReadOnly, err: err}
@@ -128,12 +128,14 @@ func (o Options) begin() string {
 // another server; `migrate up` makes it again) an error that looks like bad input. set_config with arguments, never SET
 // with a name pasted in: arguments cannot be code.
 const enterTenant = `select set_config('search_path', $1, true), set_config('role', $1, true),
-	set_config('statement_timeout', $2, true), set_config('lock_timeout', $3, true)
+	set_config('statement_timeout', $2, true), set_config('idle_in_transaction_session_timeout', $2, true),
+	set_config('lock_timeout', $3, true)
 from control.tenants t
 where t.id = $4 and t.status = 'active' and to_regnamespace($1) is not null and to_regrole($1) is not null`
 
 const enterControl = `select set_config('search_path', 'control', true), '',
-	set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true)`
+	set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
+	set_config('lock_timeout', $2, true)`
 
 // begin opens the transaction and enters the scope in one round trip.
 func (d *DB) begin(ctx context.Context, conn *pgx.Conn, scope Scope, opts Options) error {
@@ -163,8 +165,8 @@ func (d *DB) begin(ctx context.Context, conn *pgx.Conn, scope Scope, opts Option
 	return nil
 }
 
-// timeouts are the server's own limits in milliseconds. They end a statement even when nobody is left to cancel it, and
-// a little after ours, so that the client's deadline speaks first.
+// timeouts are the server's own limits in milliseconds. They end a statement, or a transaction that says nothing more,
+// even when nobody is left to cancel it, and a little after ours, so that the client's deadline speaks first.
 func (d *DB) timeouts(ctx context.Context) (statement, lock string) {
 	left := d.config.Timeout
 	if deadline, ok := ctx.Deadline(); ok {

@@ -169,6 +169,7 @@ func TestCreate_oneOfConcurrentCallsWithTheSameSlugSucceeds(t *testing.T) {
 			succeeded++
 		} else {
 			assert.Equal(t, apperr.Conflict, apperr.KindOf(err), err)
+			require.ErrorContains(t, err, `The slug "demo" belongs to`)
 		}
 	}
 	assert.Equal(t, 1, succeeded)
