@@ -32,6 +32,7 @@ type refiner struct {
 	fallback   any // the default; nil is none
 	members    []member
 	items      *refiner
+	checks     bool // it or one below it can find faults; most strings only normalise
 }
 
 // member is the refiner of a named property; they are kept in the order of their names.
@@ -52,7 +53,16 @@ func compileRefiner(schema *openapi3.Schema, within ...*openapi3.Schema) (*refin
 	if err := r.readDefault(schema); err != nil {
 		return nil, err
 	}
-	return r, r.compileChildren(schema, append(slices.Clone(within), schema))
+	if err := r.compileChildren(schema, append(slices.Clone(within), schema)); err != nil {
+		return nil, err
+	}
+	r.checks = r.hasChecks()
+	return r, nil
+}
+
+func (r *refiner) hasChecks() bool {
+	own := r.integer || r.notFuture || r.maxBytes > 0 || r.maxDepth > 0 || r.uniqueBy != nil
+	return own || r.items != nil && r.items.checks || slices.ContainsFunc(r.members, func(m member) bool { return m.checks })
 }
 
 func (r *refiner) readExtensions(schema *openapi3.Schema) error {
@@ -178,13 +188,13 @@ func (r *refiner) faults(value any, path ...any) []apperr.Field {
 	switch v := value.(type) {
 	case map[string]any:
 		for _, m := range r.members {
-			if value, sent := v[m.name]; sent {
+			if value, sent := v[m.name]; sent && m.checks {
 				fields = append(fields, m.faults(value, append(slices.Clone(path), m.name)...)...)
 			}
 		}
 	case []any:
 		fields = append(fields, r.repetitions(v, path)...)
-		if r.items != nil {
+		if r.items != nil && r.items.checks {
 			for i, item := range v {
 				fields = append(fields, r.items.faults(item, append(slices.Clone(path), i)...)...)
 			}
