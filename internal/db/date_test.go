@@ -81,3 +81,15 @@ func TestDate_inAGeneratedQuery(t *testing.T) {
 	assert.Equal(t, start, year.StartDate)
 	assert.Equal(t, end, year.EndDate)
 }
+
+func TestTime_isReadInUTC(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeSimpleProtocol} {
+		var got time.Time
+		require.NoError(t, s.run(t.Context(), s.DB, db.ReadOnly, func(ctx context.Context, conn *pgx.Conn) error {
+			return conn.QueryRow(ctx, "select now()", mode).Scan(&got)
+		}))
+		assert.Same(t, time.UTC, got.Location(), "whatever the zone of the process: %v", mode)
+	}
+}
