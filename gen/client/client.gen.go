@@ -989,7 +989,7 @@ type StudentAdmission struct {
 	// Address The home address.
 	Address *string `json:"address,omitempty"`
 
-	// AdmissionDate The day of admission; today when absent.
+	// AdmissionDate The day of admission; today (UTC) when absent.
 	AdmissionDate *openapi_types.Date `json:"admissionDate,omitempty"`
 
 	// AdmissionNumber Unique in the institution.
@@ -1123,13 +1123,13 @@ type Transfer struct {
 	// SectionId A section of the class; active.
 	SectionId openapi_types.UUID `json:"sectionId"`
 
-	// StartedOn The first day there; today when absent.
+	// StartedOn The first day there; today (UTC) when absent.
 	StartedOn *openapi_types.Date `json:"startedOn,omitempty"`
 }
 
 // Withdrawal How an enrollment ends.
 type Withdrawal struct {
-	// EndedOn The last day; today when absent.
+	// EndedOn The last day; today (UTC) when absent.
 	EndedOn *openapi_types.Date `json:"endedOn,omitempty"`
 
 	// Reason Why.

@@ -16,7 +16,7 @@ import (
 
 // AdmitStudent admits one student.
 func (h *Handler) AdmitStudent(ctx context.Context, request api.AdmitStudentRequestObject) (api.AdmitStudentResponseObject, error) {
-	records, err := h.admit(ctx, []api.StudentAdmission{*request.Body}, func(int) []any { return nil })
+	records, err := h.admit(ctx, []api.StudentAdmission{*request.Body}, nowhere)
 	if err != nil {
 		return nil, err
 	}

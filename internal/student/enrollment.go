@@ -85,7 +85,7 @@ func transfer(ctx context.Context, q *db.Queries, row gendb.LockStudentRow, to a
 	return run(q.OpenEnrollments(ctx, []gendb.OpenEnrollmentsParams{{
 		ID: uuid.Must(uuid.NewV7()), StudentID: row.ID, InstitutionID: institution, AcademicYearID: to.AcademicYearId,
 		ClassID: to.ClassId, SectionID: to.SectionId, RollNumber: to.RollNumber, StartedOn: from,
-	}}), func(int) []any { return nil })
+	}}), nowhere)
 }
 
 // onStartedOn names the field that a transfer's body has: the day the old enrollment ends is the day the new one starts.

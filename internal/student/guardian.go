@@ -59,7 +59,7 @@ func replaceGuardians(ctx context.Context, q *db.Queries, student uuid.UUID, wan
 	if err := q.UnlinkGuardians(ctx, student); err != nil {
 		return fmt.Errorf("unlink guardians: %w", err)
 	}
-	if err := run(q.UpdateGuardians(ctx, plan.update), func(int) []any { return nil }); err != nil {
+	if err := run(q.UpdateGuardians(ctx, plan.update), nowhere); err != nil {
 		return fmt.Errorf("update guardians: %w", err)
 	}
 	if err := createGuardians(ctx, q, plan.create, plan.link); err != nil {

@@ -37,6 +37,9 @@ type batchResults interface {
 	Exec(each func(i int, err error))
 }
 
+// nowhere is the place of rows that are not items of a list in the body.
+func nowhere(int) []any { return nil }
+
 // run runs a batch; the first failure decides, what follows it is only its echo.
 func run(results batchResults, at place) error {
 	var first error
@@ -114,7 +117,6 @@ func newGuardian(id uuid.UUID, g api.GuardianInput) gendb.CreateGuardiansParams 
 }
 
 func createGuardians(ctx context.Context, q *db.Queries, rows []gendb.CreateGuardiansParams, links []gendb.LinkGuardiansParams) error {
-	nowhere := func(int) []any { return nil } // nothing of a guardian is unique
 	if err := run(q.CreateGuardians(ctx, rows), nowhere); err != nil {
 		return fmt.Errorf("write guardians: %w", err)
 	}
