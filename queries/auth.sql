@@ -7,15 +7,38 @@ select id, email, first_name, last_name, password_hash, is_active,
 from users where email = @email::text;
 
 -- name: CreateSession :one
-insert into sessions (id, user_id, token_hash, expires_at) values (@id, @user_id, @token_hash, @expires_at)
+insert into sessions (id, user_id, token_hash, expires_at, remote_address, user_agent)
+values (@id, @user_id, @token_hash, @expires_at, @remote_address, @user_agent)
 returning id, created_at, expires_at;
 
 -- name: LiveSession :one
+-- The session of a token, with its user. is_stale says that last_used_at wants to be brought up to date.
 select s.id, s.created_at, s.expires_at, u.id as user_id, u.email, u.first_name, u.last_name,
-       array(select role from user_roles r where r.user_id = u.id order by role)::text[] as roles
+       array(select role from user_roles r where r.user_id = u.id order by role)::text[] as roles,
+       (s.last_used_at < now() - interval '1 minute')::boolean as is_stale
 from sessions s
 join users u on u.id = s.user_id
-where s.token_hash = @token_hash and s.ended_at is null and s.expires_at > now() and u.is_active;
+where s.token_hash = @token_hash and s.ended_at is null and s.expires_at > now()
+  and s.last_used_at > now() - make_interval(secs => @idle_seconds::float8) and u.is_active;
+
+-- name: TouchSession :exec
+update sessions set last_used_at = now() where id = @id;
+
+-- name: ListSessions :many
+select id, created_at, last_used_at, expires_at, remote_address, user_agent from sessions
+where user_id = @user_id and ended_at is null and expires_at > now() and last_used_at > now() - make_interval(secs => @idle_seconds::float8)
+  and (sqlc.narg(after_id)::uuid is null or (created_at, id) < (sqlc.narg(after_created_at)::timestamptz, sqlc.narg(after_id)))
+order by created_at desc, id desc limit @row_limit offset @row_offset;
+
+-- name: CountSessions :one
+select count(*) from (
+    select 1 from sessions
+    where user_id = @user_id and ended_at is null and expires_at > now() and last_used_at > now() - make_interval(secs => @idle_seconds::float8) limit @most
+) as counted;
+
+-- name: RevokeSession :execrows
+-- Ends a session of this user; one that has ended already stays as it is and counts as found.
+update sessions set ended_at = coalesce(ended_at, now()) where id = @id and user_id = @user_id;
 
 -- name: EndSession :execrows
 update sessions set ended_at = now() where id = @id and ended_at is null;

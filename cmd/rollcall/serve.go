@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/config"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
@@ -58,7 +59,10 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger, ready func(ne
 		return err
 	}
 	defer database.Close()
-	handler, err := server.New(server.Dependencies{DB: database, Contract: document, Box: box, Log: log})
+	handler, err := server.New(server.Dependencies{
+		DB: database, Contract: document, Box: box, Log: log,
+		Sessions: auth.Limits{Idle: c.SessionIdle, Lifetime: c.SessionLifetime},
+	})
 	if err != nil {
 		return err
 	}

@@ -12,16 +12,39 @@ import (
 	"github.com/google/uuid"
 )
 
+const countSessions = `-- name: CountSessions :one
+select count(*) from (
+    select 1 from sessions
+    where user_id = $1 and ended_at is null and expires_at > now() and last_used_at > now() - make_interval(secs => $2::float8) limit $3
+) as counted
+`
+
+type CountSessionsParams struct {
+	UserID      uuid.UUID
+	IdleSeconds float64
+	Most        int32
+}
+
+func (q *Queries) CountSessions(ctx context.Context, arg CountSessionsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countSessions, arg.UserID, arg.IdleSeconds, arg.Most)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const createSession = `-- name: CreateSession :one
-insert into sessions (id, user_id, token_hash, expires_at) values ($1, $2, $3, $4)
+insert into sessions (id, user_id, token_hash, expires_at, remote_address, user_agent)
+values ($1, $2, $3, $4, $5, $6)
 returning id, created_at, expires_at
 `
 
 type CreateSessionParams struct {
-	ID        uuid.UUID
-	UserID    uuid.UUID
-	TokenHash []byte
-	ExpiresAt time.Time
+	ID            uuid.UUID
+	UserID        uuid.UUID
+	TokenHash     []byte
+	ExpiresAt     time.Time
+	RemoteAddress *string
+	UserAgent     *string
 }
 
 type CreateSessionRow struct {
@@ -36,6 +59,8 @@ func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) (C
 		arg.UserID,
 		arg.TokenHash,
 		arg.ExpiresAt,
+		arg.RemoteAddress,
+		arg.UserAgent,
 	)
 	var i CreateSessionRow
 	err := row.Scan(&i.ID, &i.CreatedAt, &i.ExpiresAt)
@@ -87,12 +112,73 @@ func (q *Queries) GrantRole(ctx context.Context, userID uuid.UUID, role string) 
 	return err
 }
 
+const listSessions = `-- name: ListSessions :many
+select id, created_at, last_used_at, expires_at, remote_address, user_agent from sessions
+where user_id = $1 and ended_at is null and expires_at > now() and last_used_at > now() - make_interval(secs => $2::float8)
+  and ($3::uuid is null or (created_at, id) < ($4::timestamptz, $3))
+order by created_at desc, id desc limit $6 offset $5
+`
+
+type ListSessionsParams struct {
+	UserID         uuid.UUID
+	IdleSeconds    float64
+	AfterID        *uuid.UUID
+	AfterCreatedAt *time.Time
+	RowOffset      int32
+	RowLimit       int32
+}
+
+type ListSessionsRow struct {
+	ID            uuid.UUID
+	CreatedAt     time.Time
+	LastUsedAt    time.Time
+	ExpiresAt     time.Time
+	RemoteAddress *string
+	UserAgent     *string
+}
+
+func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]ListSessionsRow, error) {
+	rows, err := q.db.Query(ctx, listSessions,
+		arg.UserID,
+		arg.IdleSeconds,
+		arg.AfterID,
+		arg.AfterCreatedAt,
+		arg.RowOffset,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListSessionsRow
+	for rows.Next() {
+		var i ListSessionsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.LastUsedAt,
+			&i.ExpiresAt,
+			&i.RemoteAddress,
+			&i.UserAgent,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const liveSession = `-- name: LiveSession :one
 select s.id, s.created_at, s.expires_at, u.id as user_id, u.email, u.first_name, u.last_name,
-       array(select role from user_roles r where r.user_id = u.id order by role)::text[] as roles
+       array(select role from user_roles r where r.user_id = u.id order by role)::text[] as roles,
+       (s.last_used_at < now() - interval '1 minute')::boolean as is_stale
 from sessions s
 join users u on u.id = s.user_id
-where s.token_hash = $1 and s.ended_at is null and s.expires_at > now() and u.is_active
+where s.token_hash = $1 and s.ended_at is null and s.expires_at > now()
+  and s.last_used_at > now() - make_interval(secs => $2::float8) and u.is_active
 `
 
 type LiveSessionRow struct {
@@ -104,10 +190,12 @@ type LiveSessionRow struct {
 	FirstName string
 	LastName  string
 	Roles     []string
+	IsStale   bool
 }
 
-func (q *Queries) LiveSession(ctx context.Context, tokenHash []byte) (LiveSessionRow, error) {
-	row := q.db.QueryRow(ctx, liveSession, tokenHash)
+// The session of a token, with its user. is_stale says that last_used_at wants to be brought up to date.
+func (q *Queries) LiveSession(ctx context.Context, tokenHash []byte, idleSeconds float64) (LiveSessionRow, error) {
+	row := q.db.QueryRow(ctx, liveSession, tokenHash, idleSeconds)
 	var i LiveSessionRow
 	err := row.Scan(
 		&i.ID,
@@ -118,8 +206,31 @@ func (q *Queries) LiveSession(ctx context.Context, tokenHash []byte) (LiveSessio
 		&i.FirstName,
 		&i.LastName,
 		&i.Roles,
+		&i.IsStale,
 	)
 	return i, err
+}
+
+const revokeSession = `-- name: RevokeSession :execrows
+update sessions set ended_at = coalesce(ended_at, now()) where id = $1 and user_id = $2
+`
+
+// Ends a session of this user; one that has ended already stays as it is and counts as found.
+func (q *Queries) RevokeSession(ctx context.Context, iD uuid.UUID, userID uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeSession, iD, userID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const touchSession = `-- name: TouchSession :exec
+update sessions set last_used_at = now() where id = $1
+`
+
+func (q *Queries) TouchSession(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, touchSession, id)
+	return err
 }
 
 const userForLogin = `-- name: UserForLogin :one

@@ -89,12 +89,15 @@ type Section struct {
 }
 
 type Session struct {
-	ID        uuid.UUID
-	UserID    uuid.UUID
-	TokenHash []byte
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	EndedAt   *time.Time
+	ID            uuid.UUID
+	UserID        uuid.UUID
+	TokenHash     []byte
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	EndedAt       *time.Time
+	LastUsedAt    time.Time
+	RemoteAddress *string
+	UserAgent     *string
 }
 
 type Student struct {

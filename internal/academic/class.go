@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
@@ -35,7 +36,7 @@ func (h *Handler) ListClasses(ctx context.Context, request api.ListClassesReques
 		},
 		Key:  func(row gendb.Class) classKey { return classKey{row.GradeLevel, row.Name, row.ID} },
 		View: classView,
-	}.Read(ctx, h.DB)
+	}.Read(ctx, h.DB, auth.Scope(ctx))
 	if err != nil {
 		return nil, err
 	}

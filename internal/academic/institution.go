@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
@@ -27,7 +28,7 @@ func (h *Handler) ListInstitutions(ctx context.Context, request api.ListInstitut
 		},
 		Key:  func(row gendb.Institution) nameKey { return nameKey{row.Name, row.ID} },
 		View: institutionView,
-	}.Read(ctx, h.DB)
+	}.Read(ctx, h.DB, auth.Scope(ctx))
 	if err != nil {
 		return nil, err
 	}

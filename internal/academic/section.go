@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
@@ -29,7 +30,7 @@ func (h *Handler) ListSections(ctx context.Context, request api.ListSectionsRequ
 		},
 		Key:  func(row gendb.Section) nameKey { return nameKey{row.Name, row.ID} },
 		View: sectionView,
-	}.Read(ctx, h.DB)
+	}.Read(ctx, h.DB, auth.Scope(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func (h *Handler) ListAcademicYears(ctx context.Context, request api.ListAcademi
 		},
 		Key:  func(row gendb.AcademicYear) yearKey { return yearKey{row.StartDate, row.ID} },
 		View: yearView,
-	}.Read(ctx, h.DB)
+	}.Read(ctx, h.DB, auth.Scope(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -16,10 +16,12 @@ type Lookup func(name string) (value string, found bool)
 
 // Config is all that an operator can set.
 type Config struct {
-	Addr            string // ROLLCALL_ADDR
-	DatabaseURL     Secret // DATABASE_URL; it holds a password
-	DataDir         string // ROLLCALL_DATA_DIR, used by `rollcall dev` only
-	EncryptionKey   Secret // ROLLCALL_ENCRYPTION_KEY, base64 of 32 bytes
+	Addr            string        // ROLLCALL_ADDR
+	DatabaseURL     Secret        // DATABASE_URL; it holds a password
+	DataDir         string        // ROLLCALL_DATA_DIR, used by `rollcall dev` only
+	EncryptionKey   Secret        // ROLLCALL_ENCRYPTION_KEY, base64 of 32 bytes
+	SessionIdle     time.Duration // ROLLCALL_SESSION_IDLE: unused so long, a session ends; 5m to 24h
+	SessionLifetime time.Duration // ROLLCALL_SESSION_LIFETIME: it ends so long after sign-in in any case; 15m to 720h
 	ShutdownTimeout time.Duration
 }
 
@@ -61,12 +63,28 @@ func Read(lookup Lookup) (Config, error) {
 		EncryptionKey:   Secret(get("ROLLCALL_ENCRYPTION_KEY", "")),
 		ShutdownTimeout: 20 * time.Second,
 	}
+	var err error
+	if c.SessionIdle, err = duration(get, "ROLLCALL_SESSION_IDLE", "1h", 5*time.Minute, 24*time.Hour); err != nil {
+		return Config{}, err
+	}
+	if c.SessionLifetime, err = duration(get, "ROLLCALL_SESSION_LIFETIME", "12h", 15*time.Minute, 30*24*time.Hour); err != nil {
+		return Config{}, err
+	}
 	if c.EncryptionKey != "" {
 		if _, err := seal.ParseKey(c.EncryptionKey.Reveal()); err != nil {
 			return Config{}, fmt.Errorf("ROLLCALL_ENCRYPTION_KEY: %w", err)
 		}
 	}
 	return c, nil
+}
+
+// duration reads a time span within bounds.
+func duration(get func(name, fallback string) string, name, fallback string, least, most time.Duration) (time.Duration, error) {
+	d, err := time.ParseDuration(get(name, fallback))
+	if err != nil || d < least || d > most {
+		return 0, fmt.Errorf("%s: want a time span from %s to %s, such as %s", name, least, most, fallback)
+	}
+	return d, nil
 }
 
 // RequireDatabase says what to do when there is no database.

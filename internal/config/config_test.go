@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -31,6 +32,22 @@ func TestRead_namesTheVariableThatIsWrong(t *testing.T) {
 	_, err := config.Read(env(map[string]string{"ROLLCALL_ENCRYPTION_KEY": "secret but short"}))
 	require.ErrorContains(t, err, "ROLLCALL_ENCRYPTION_KEY")
 	assert.NotContains(t, err.Error(), "secret but short")
+}
+
+func TestRead_sessionLimitsAreBounded(t *testing.T) {
+	t.Parallel()
+	c, err := config.Read(env(map[string]string{"ROLLCALL_SESSION_IDLE": "30m"}))
+	require.NoError(t, err)
+	assert.Equal(t, 30*time.Minute, c.SessionIdle)
+	assert.Equal(t, 12*time.Hour, c.SessionLifetime)
+	for name, values := range map[string][]string{
+		"ROLLCALL_SESSION_IDLE": {"4m", "25h", "soon", "-1h"}, "ROLLCALL_SESSION_LIFETIME": {"14m", "721h", "1"},
+	} {
+		for _, value := range values {
+			_, err := config.Read(env(map[string]string{name: value}))
+			require.ErrorContains(t, err, name, value)
+		}
+	}
 }
 
 func TestSecret_neverPrints(t *testing.T) {

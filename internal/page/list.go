@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/rollcall-erp/rollcall/gen/api"
-	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 )
 
@@ -22,15 +21,15 @@ type List[K, R, T any] struct {
 	View       func(R) T
 }
 
-// Read reads one page of the list in the principal's tenant: rows and total in one snapshot.
-func (l List[K, R, T]) Read(ctx context.Context, d *db.DB) ([]T, api.PageInfo, error) {
+// Read reads one page of the list: rows and total in one snapshot.
+func (l List[K, R, T]) Read(ctx context.Context, d *db.DB, scope db.Scope) ([]T, api.PageInfo, error) {
 	request, err := Read[K](l.Name, l.Parameters, l.Filters)
 	if err != nil {
 		return nil, api.PageInfo{}, err
 	}
 	var rows []R
 	var counted int64
-	err = d.InTx(ctx, auth.Scope(ctx), snapshot, func(ctx context.Context, q *db.Queries) (err error) {
+	err = d.InTx(ctx, scope, snapshot, func(ctx context.Context, q *db.Queries) (err error) {
 		if rows, err = l.Rows(ctx, q, request); err != nil {
 			return err
 		}

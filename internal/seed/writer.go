@@ -11,6 +11,7 @@ import (
 
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/student"
@@ -38,7 +39,7 @@ func (w writer) write(ctx context.Context, q *db.Queries) error {
 	if apperr.KindOf(db.Translate(err)) != apperr.NotFound {
 		return err
 	}
-	for _, step := range []func(context.Context, *db.Queries) error{w.structure, w.users, w.admissions, w.withdrawal} {
+	for _, step := range []func(context.Context, *db.Queries) error{w.structure, w.users, w.endedSessions, w.admissions, w.withdrawal} {
 		if err := step(ctx, q); err != nil {
 			return err
 		}
@@ -101,6 +102,22 @@ func (w writer) users(ctx context.Context, q *db.Queries) error {
 		}
 		if err := q.GrantRole(ctx, id, p.role); err != nil {
 			return fmt.Errorf("role: %w", err)
+		}
+	}
+	return nil
+}
+
+// endedSessions are there for the examples: one of the administrator, one of somebody else. Nobody has their tokens.
+func (w writer) endedSessions(ctx context.Context, q *db.Queries) error {
+	for i := range 2 {
+		session, err := q.CreateSession(ctx, gendb.CreateSessionParams{
+			ID: demoID(0xa01 + i), UserID: numbered(501 + i), TokenHash: auth.NewToken(w.id).Hash(), ExpiresAt: time.Now().Add(time.Hour),
+		})
+		if err != nil {
+			return fmt.Errorf("session: %w", err)
+		}
+		if _, err := q.EndSession(ctx, session.ID); err != nil {
+			return fmt.Errorf("session: %w", err)
 		}
 	}
 	return nil

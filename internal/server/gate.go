@@ -25,6 +25,8 @@ const gatePassed = "rollcall.gate"
 func gate(op *contract.Operation, a authenticator) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
+			client := auth.Client{Address: c.RealIP(), UserAgent: strings.ToValidUTF8(c.Request().UserAgent(), "")}
+			c.SetRequest(c.Request().WithContext(auth.WithClient(c.Request().Context(), client)))
 			if !op.Public {
 				if err := authenticate(c, op, a); err != nil {
 					return err

@@ -65,7 +65,7 @@ func newHarnessOn(t *testing.T, database *dbtest.Database, config db.Config) *ha
 	c, err := document()
 	require.NoError(t, err)
 	e, err := server.New(server.Dependencies{
-		DB: database.Open(t, config), Contract: c, Box: testBox(), Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
+		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
 	})
 	require.NoError(t, err)
 	s := httptest.NewServer(e)

@@ -43,6 +43,7 @@ type Dependencies struct {
 	DB       *db.DB
 	Contract *contract.Contract
 	Box      *seal.Box
+	Sessions auth.Limits
 	Log      *slog.Logger
 }
 
@@ -56,7 +57,7 @@ func New(d Dependencies) (*echo.Echo, error) {
 	e.Use(requestID, accessLog(d.Log), recovered, securityHeaders)
 
 	handlers := operations{
-		sessions:  &auth.Handler{DB: d.DB, Contract: d.Contract},
+		sessions:  &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions},
 		academics: &academic.Handler{DB: d.DB},
 		students:  &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
 	}

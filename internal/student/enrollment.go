@@ -146,7 +146,7 @@ func (h *Handler) ListEnrollments(ctx context.Context, request api.ListEnrollmen
 		},
 		Key:  func(e gendb.Enrollment) enrollmentKey { return enrollmentKey{StartedOn: e.StartedOn, ID: e.ID} },
 		View: enrollmentOf,
-	}.Read(ctx, h.DB)
+	}.Read(ctx, h.DB, auth.Scope(ctx))
 	if err != nil {
 		return nil, err
 	}

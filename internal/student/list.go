@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
@@ -41,7 +42,7 @@ func (h *Handler) ListStudents(ctx context.Context, request api.ListStudentsRequ
 		Count: func(ctx context.Context, q *db.Queries) (int64, error) { return q.CountStudents(ctx, filter) },
 		Key:   keyFor(*p.Sort),
 		View:  studentOf,
-	}.Read(ctx, h.DB)
+	}.Read(ctx, h.DB, auth.Scope(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,167 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rollcall-erp/rollcall/gen/api"
+	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/page"
+)
+
+// Limits say when a session ends by itself (OWASP ASVS 5.0, 7.3.1 and 7.3.2).
+type Limits struct {
+	Idle     time.Duration // after its last use
+	Lifetime time.Duration // after sign-in, however much it is used
+}
+
+// Client is the program that asks, as far as the network shows it.
+type Client struct{ Address, UserAgent string }
+
+type clientKey struct{}
+
+// WithClient is ctx with the client that asks.
+func WithClient(ctx context.Context, c Client) context.Context {
+	return context.WithValue(ctx, clientKey{}, c)
+}
+
+// Authenticate finds the principal of a token. Whatever is wrong with the token, the error is the same.
+func (h *Handler) Authenticate(ctx context.Context, text string) (Principal, error) {
+	token, err := ParseToken(text)
+	if err != nil {
+		return Principal{}, errNotSignedIn
+	}
+	scope := db.Tenant(token.Tenant)
+	row, err := db.InTxValue(ctx, h.DB, scope, db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.LiveSessionRow, error) {
+		return q.LiveSession(ctx, token.Hash(), h.Limits.Idle.Seconds())
+	})
+	if errors.Is(err, db.ErrTenantUnavailable) || apperr.KindOf(err) == apperr.NotFound {
+		return Principal{}, errNotSignedIn
+	}
+	if err == nil && row.IsStale {
+		err = h.DB.InTx(ctx, scope, db.Options{}, func(ctx context.Context, q *db.Queries) error {
+			return q.TouchSession(ctx, row.ID)
+		})
+	}
+	if err != nil {
+		return Principal{}, err
+	}
+	return Principal{
+		Tenant: token.Tenant, Session: row.ID, User: row.UserID, Email: orEmpty(row.Email),
+		FirstName: row.FirstName, LastName: row.LastName,
+		Roles: row.Roles, Permissions: h.Contract.PermissionsOf(row.Roles),
+		SessionCreatedAt: row.CreatedAt, SessionExpiresAt: row.ExpiresAt,
+	}, nil
+}
+
+func (h *Handler) createSession(ctx context.Context, token Token, user uuid.UUID) (gendb.CreateSessionRow, error) {
+	client, _ := ctx.Value(clientKey{}).(Client)
+	arg := gendb.CreateSessionParams{
+		ID: uuid.Must(uuid.NewV7()), UserID: user, TokenHash: token.Hash(), ExpiresAt: time.Now().Add(h.Limits.Lifetime),
+		RemoteAddress: shortened(client.Address, 45), UserAgent: shortened(client.UserAgent, 200),
+	}
+	return db.InTxValue(ctx, h.DB, db.Tenant(token.Tenant), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.CreateSessionRow, error) {
+		return q.CreateSession(ctx, arg)
+	})
+}
+
+// shortened is a text of at most so many characters for a column; nil for an empty one.
+func shortened(text string, most int) *string {
+	runes := []rune(text)
+	if len(runes) == 0 {
+		return nil
+	}
+	text = string(runes[:min(most, len(runes))])
+	return &text
+}
+
+// Logout ends the session of the request.
+func (h *Handler) Logout(ctx context.Context, _ api.LogoutRequestObject) (api.LogoutResponseObject, error) {
+	err := h.DB.InTx(ctx, Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) error {
+		_, err := q.EndSession(ctx, From(ctx).Session)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.Logout204Response{}, nil
+}
+
+// GetSession tells who is signed in.
+func (h *Handler) GetSession(ctx context.Context, _ api.GetSessionRequestObject) (api.GetSessionResponseObject, error) {
+	p := From(ctx)
+	tenant, err := db.InTxValue(ctx, h.DB, db.Control, db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.ControlTenant, error) {
+		return q.TenantByID(ctx, p.Tenant)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.GetSession200JSONResponse{
+		Id: p.Session, CreatedAt: p.SessionCreatedAt, ExpiresAt: p.SessionExpiresAt, Mfa: api.MfaStateNone,
+		Tenant: api.SessionTenant{Id: tenant.ID, Slug: tenant.Slug, Name: tenant.Name},
+		User:   h.sessionUser(p),
+	}, nil
+}
+
+// sessionKey is the place of a session in the list.
+type sessionKey struct {
+	CreatedAt time.Time `json:"c"`
+	ID        uuid.UUID `json:"id"`
+}
+
+// ListSessions lists the live sessions of who asks.
+func (h *Handler) ListSessions(ctx context.Context, request api.ListSessionsRequestObject) (api.ListSessionsResponseObject, error) {
+	p, user, idle := request.Params, From(ctx).User, h.Limits.Idle.Seconds()
+	data, info, err := page.List[sessionKey, gendb.ListSessionsRow, api.SessionSummary]{
+		Name:       "sessions",
+		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
+		Filters:    user,
+		Rows: func(ctx context.Context, q *db.Queries, wanted page.Request[sessionKey]) ([]gendb.ListSessionsRow, error) {
+			arg := gendb.ListSessionsParams{UserID: user, IdleSeconds: idle, RowLimit: wanted.RowLimit(), RowOffset: wanted.RowOffset()}
+			if wanted.After != nil {
+				arg.AfterID, arg.AfterCreatedAt = &wanted.After.ID, &wanted.After.CreatedAt
+			}
+			return q.ListSessions(ctx, arg)
+		},
+		Count: func(ctx context.Context, q *db.Queries) (int64, error) {
+			return q.CountSessions(ctx, gendb.CountSessionsParams{UserID: user, IdleSeconds: idle, Most: page.CountLimit()})
+		},
+		Key:  func(row gendb.ListSessionsRow) sessionKey { return sessionKey{row.CreatedAt, row.ID} },
+		View: func(row gendb.ListSessionsRow) api.SessionSummary { return sessionSummary(row, From(ctx).Session) },
+	}.Read(ctx, h.DB, Scope(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return api.ListSessions200JSONResponse{Data: data, Page: info}, nil
+}
+
+func sessionSummary(row gendb.ListSessionsRow, current uuid.UUID) api.SessionSummary {
+	return api.SessionSummary{
+		Id: row.ID, CreatedAt: row.CreatedAt, LastUsedAt: row.LastUsedAt, ExpiresAt: row.ExpiresAt,
+		IsCurrent: row.ID == current, RemoteAddress: row.RemoteAddress, UserAgent: row.UserAgent,
+	}
+}
+
+// RevokeSession ends a session of who asks. Another user's is not there.
+func (h *Handler) RevokeSession(ctx context.Context, request api.RevokeSessionRequestObject) (api.RevokeSessionResponseObject, error) {
+	err := h.DB.InTx(ctx, Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) error {
+		found, err := q.RevokeSession(ctx, request.SessionId, From(ctx).User)
+		if err != nil {
+			return fmt.Errorf("revoke a session: %w", err)
+		}
+		if found == 0 {
+			return apperr.New(apperr.NotFound, "")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.RevokeSession204Response{}, nil
+}

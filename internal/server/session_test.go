@@ -1,0 +1,69 @@
+package server_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-erp/rollcall/internal/dbtest"
+	"github.com/rollcall-erp/rollcall/internal/seed"
+)
+
+func (h *harness) session(token string) answer {
+	h.t.Helper()
+	return h.do(call{Method: http.MethodGet, Path: "/v1/auth/session", Token: token})
+}
+
+// signIn signs in through the API.
+func (h *harness) signIn(userAgent string) string {
+	h.t.Helper()
+	got := h.do(call{Method: http.MethodPost, Path: "/v1/auth/login", Header: map[string]string{"User-Agent": userAgent},
+		Body: map[string]any{"tenant": "demo", "email": "teacher@demo.school", "password": seed.DemoPassword}})
+	require.Equal(h.t, http.StatusOK, got.Status, "%s", got.Raw)
+	return got.get("token").(string)
+}
+
+func TestSession_theOwnerSeesAndEndsSessions(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	phone, laptop := h.signIn("phone"), h.signIn("laptop")
+	list := call{Method: http.MethodGet, Path: "/v1/auth/sessions", Token: laptop}
+	got := h.do(list)
+	require.Len(t, got.list("data"), 2)
+	assert.Equal(t, []any{"laptop", true}, []any{got.get("data", 0, "userAgent"), got.get("data", 0, "isCurrent")}, "the latest first")
+	assert.Equal(t, []any{"phone", false}, []any{got.get("data", 1, "userAgent"), got.get("data", 1, "isCurrent")})
+	assert.Equal(t, "127.0.0.1", got.get("data", 1, "remoteAddress"))
+
+	revoke := call{Method: http.MethodDelete, Path: "/v1/auth/sessions/" + got.get("data", 1, "id").(string), Token: laptop}
+	assert.Equal(t, http.StatusNoContent, h.do(revoke).Status)
+	assert.Equal(t, http.StatusUnauthorized, h.session(phone).Status, "its next request is refused")
+	assert.Equal(t, http.StatusNoContent, h.do(revoke).Status, "ending it again changes nothing")
+	assert.Len(t, h.do(list).list("data"), 1)
+
+	revoke.Token = h.token("admin")
+	assert.Equal(t, http.StatusNotFound, h.do(revoke).Status, "another user's session is not there, even for an administrator")
+}
+
+func TestSession_anUnusedOneEndsAndAUsedOneGoesOn(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	token := h.token("admin")
+	idleFor := func(interval string) {
+		h.db.Exec(t, `update `+h.schema()+`.sessions set last_used_at = now() - $1::text::interval where ended_at is null`, interval)
+	}
+	idleFor("59 minutes")
+	require.Equal(t, http.StatusOK, h.session(token).Status)
+	age := dbtest.Value[float64](t, h.db, `select extract(epoch from now() - max(last_used_at))::float8 from `+h.schema()+`.sessions where ended_at is null`)
+	assert.Less(t, age, time.Minute.Seconds(), "being used, it starts counting anew")
+	idleFor("61 minutes")
+	assert.Equal(t, http.StatusUnauthorized, h.session(token).Status)
+}
+
+func TestSession_evenAUsedOneEndsAfterItsLifetime(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	assert.Equal(t, http.StatusUnauthorized, h.session(h.tokenIn(seed.DemoTenant, demoUsers["admin"], -time.Second)).Status)
+}
