@@ -47,6 +47,7 @@ type harness struct {
 	db       *dbtest.Database
 	contract *contract.Contract
 	client   *http.Client
+	log      *logBuffer
 }
 
 func newHarness(t *testing.T) *harness {
@@ -64,8 +65,9 @@ func newHarnessOn(t *testing.T, database *dbtest.Database, config db.Config) *ha
 	t.Helper()
 	c, err := document()
 	require.NoError(t, err)
+	log := &logBuffer{t: t}
 	e, err := server.New(server.Dependencies{
-		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
+		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	require.NoError(t, err)
 	s := httptest.NewServer(e)
@@ -74,15 +76,27 @@ func newHarnessOn(t *testing.T, database *dbtest.Database, config db.Config) *ha
 		client.CloseIdleConnections()
 		s.Close()
 	})
-	return &harness{t: t, url: s.URL, db: database, contract: c, client: client}
+	return &harness{t: t, url: s.URL, db: database, contract: c, client: client, log: log}
 }
 
-// testWriter sends the service's log to the test's.
-type testWriter struct{ t *testing.T }
+// logBuffer keeps the service's log, which a failing test prints.
+type logBuffer struct {
+	t       *testing.T
+	mu      sync.Mutex
+	content bytes.Buffer
+}
 
-func (w testWriter) Write(p []byte) (int, error) {
-	w.t.Log(strings.TrimSuffix(string(p), "\n"))
-	return len(p), nil
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.t.Log(strings.TrimSuffix(string(p), "\n"))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.content.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.content.String()
 }
 
 func testBox() *seal.Box {

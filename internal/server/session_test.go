@@ -20,8 +20,8 @@ func (h *harness) session(token string) answer {
 // signIn signs in through the API.
 func (h *harness) signIn(userAgent string) string {
 	h.t.Helper()
-	got := h.do(call{Method: http.MethodPost, Path: "/v1/auth/login", Header: map[string]string{"User-Agent": userAgent},
-		Body: map[string]any{"tenant": "demo", "email": "teacher@demo.school", "password": seed.DemoPassword}})
+	body := map[string]any{"tenant": "demo", "email": "teacher@demo.school", "password": seed.DemoPassword}
+	got := h.do(call{Method: http.MethodPost, Path: "/v1/auth/login", Body: body, Header: map[string]string{"User-Agent": userAgent}})
 	require.Equal(h.t, http.StatusOK, got.Status, "%s", got.Raw)
 	return got.get("token").(string)
 }
