@@ -175,7 +175,7 @@ func (h *harness) do(c call) answer {
 	a := answer{Status: response.StatusCode, Header: response.Header}
 	a.Raw, err = io.ReadAll(response.Body)
 	require.NoError(h.t, err)
-	if strings.Contains(response.Header.Get("Content-Type"), "json") {
+	if len(a.Raw) > 0 && strings.Contains(response.Header.Get("Content-Type"), "json") {
 		require.NoError(h.t, json.Unmarshal(a.Raw, &a.JSON), "body: %s", a.Raw)
 	}
 	if op := h.operationOf(request); op != nil {

@@ -149,3 +149,14 @@ func TestHostile_unknownPathsAndMethodsAreProblems(t *testing.T) {
 	assert.Contains(t, got.Header.Get("Allow"), "POST")
 	assertProblem(t, got)
 }
+
+func TestHead_answersAsGetWithoutTheBody(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	token := h.token("admin")
+	for path, status := range map[string]int{"/livez": 200, "/openapi.json": 200, "/v1/students/" + asha: 200, "/v1/students/17": 400, "/nope": 404, "/v1/auth/login": 405} {
+		got := h.do(call{Method: http.MethodHead, Path: path, Token: token, Header: map[string]string{"Accept": "text/plain"}})
+		assert.Equal(t, status, got.Status, path)
+		assert.Empty(t, got.Raw, path)
+	}
+}

@@ -15,6 +15,18 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/auth"
 )
 
+// headAsGet routes HEAD as GET (RFC 9110, 9.3.2). It stands outside echo and gives it a copy of the request, so that
+// net/http still knows the true method and leaves the body out.
+func headAsGet(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			r = r.WithContext(r.Context())
+			r.Method = http.MethodGet
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 const requestIDKey = "rollcall.request-id"
 
 var acceptableRequestID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)

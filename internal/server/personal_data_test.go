@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -91,10 +92,7 @@ func broken(t *testing.T, good any) []any {
 	var bodies []any
 	for name := range object {
 		for _, wrong := range []any{map[string]any{canaries["name"]: canaries["email"]}, []any{canaries["phone"]}, canaries["email"] + "\u0000", strings.Repeat(canaries["national-id"], 100)} {
-			changed := map[string]any{}
-			for k, v := range object {
-				changed[k] = v
-			}
+			changed := maps.Clone(object)
 			changed[name] = wrong
 			bodies = append(bodies, changed)
 		}

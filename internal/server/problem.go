@@ -58,9 +58,7 @@ func (r renderer) render(err error, c echo.Context) {
 		header.Set(echo.HeaderWWWAuthenticate, `Bearer realm="rollcall"`)
 	}
 	c.Response().WriteHeader(kind.status)
-	if c.Request().Method != http.MethodHead {
-		_ = json.NewEncoder(c.Response()).Encode(problemOf(c, known)) //nolint:errchkjson // the client has gone; there is nobody to tell
-	}
+	_ = json.NewEncoder(c.Response()).Encode(problemOf(c, known)) //nolint:errchkjson // the client has gone; there is nobody to tell
 }
 
 // report logs what is a fault of ours, with its cause; the client's faults are in the access log by their status.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -48,7 +49,7 @@ type Dependencies struct {
 }
 
 // New puts the server together. An error is a fault of the program: document and generated code do not fit.
-func New(d Dependencies) (*echo.Echo, error) {
+func New(d Dependencies) (http.Handler, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // never X-Forwarded-For, which anybody can send
@@ -67,7 +68,7 @@ func New(d Dependencies) (*echo.Echo, error) {
 		return nil, err
 	}
 	system{db: d.DB, contract: d.Contract}.register(e)
-	return e, nil
+	return headAsGet(e), nil
 }
 
 // gates are the per-operation middleware, by operationId.
