@@ -173,6 +173,7 @@ func (h *harness) do(c call) answer {
 	require.NoError(h.t, err)
 	defer func() { _ = response.Body.Close() }()
 	a := answer{Status: response.StatusCode, Header: response.Header}
+	assertClosed(h.t, request, response.Header)
 	a.Raw, err = io.ReadAll(response.Body)
 	require.NoError(h.t, err)
 	if len(a.Raw) > 0 && strings.Contains(response.Header.Get("Content-Type"), "json") {
@@ -182,6 +183,19 @@ func (h *harness) do(c call) answer {
 		require.NoError(h.t, op.CheckResponse(h.t.Context(), request, a.Status, a.Header, a.Raw))
 	}
 	return a
+}
+
+// assertClosed holds every answer of every test to the headers that close what browsers leave open.
+func assertClosed(t *testing.T, r *http.Request, header http.Header) {
+	t.Helper()
+	require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
+	require.Equal(t, "DENY", header.Get("X-Frame-Options"))
+	require.Contains(t, header.Get("Content-Security-Policy"), "default-src 'none'")
+	require.NotEmpty(t, header.Get("X-Request-ID"))
+	require.Empty(t, header.Get("Server"), "no banner")
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		require.Equal(t, "no-store", header.Get("Cache-Control"))
+	}
 }
 
 func bodyOf(t *testing.T, body any) io.Reader {
