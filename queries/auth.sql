@@ -43,6 +43,16 @@ update sessions set ended_at = coalesce(ended_at, now()) where id = @id and user
 -- name: EndSession :execrows
 update sessions set ended_at = now() where id = @id and ended_at is null;
 
+-- name: PasswordHash :one
+select password_hash from users where id = @id and is_active;
+
+-- name: ChangePassword :execrows
+-- Only if nobody has changed it since it was compared.
+update users set password_hash = @new_hash, updated_at = now() where id = @id and password_hash = @old_hash;
+
+-- name: EndSessionsOfUser :exec
+update sessions set ended_at = now() where user_id = @user_id and ended_at is null;
+
 -- name: CreateUser :exec
 insert into users (id, email, first_name, last_name, password_hash)
 values (@id, @email, @first_name, @last_name, @password_hash);

@@ -12,6 +12,25 @@ import (
 	"github.com/google/uuid"
 )
 
+const changePassword = `-- name: ChangePassword :execrows
+update users set password_hash = $1, updated_at = now() where id = $2 and password_hash = $3
+`
+
+type ChangePasswordParams struct {
+	NewHash *string
+	ID      uuid.UUID
+	OldHash *string
+}
+
+// Only if nobody has changed it since it was compared.
+func (q *Queries) ChangePassword(ctx context.Context, arg ChangePasswordParams) (int64, error) {
+	result, err := q.db.Exec(ctx, changePassword, arg.NewHash, arg.ID, arg.OldHash)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const countSessions = `-- name: CountSessions :one
 select count(*) from (
     select 1 from sessions
@@ -101,6 +120,15 @@ func (q *Queries) EndSession(ctx context.Context, id uuid.UUID) (int64, error) {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const endSessionsOfUser = `-- name: EndSessionsOfUser :exec
+update sessions set ended_at = now() where user_id = $1 and ended_at is null
+`
+
+func (q *Queries) EndSessionsOfUser(ctx context.Context, userID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, endSessionsOfUser, userID)
+	return err
 }
 
 const grantRole = `-- name: GrantRole :exec
@@ -209,6 +237,17 @@ func (q *Queries) LiveSession(ctx context.Context, tokenHash []byte, idleSeconds
 		&i.IsStale,
 	)
 	return i, err
+}
+
+const passwordHash = `-- name: PasswordHash :one
+select password_hash from users where id = $1 and is_active
+`
+
+func (q *Queries) PasswordHash(ctx context.Context, id uuid.UUID) (*string, error) {
+	row := q.db.QueryRow(ctx, passwordHash, id)
+	var password_hash *string
+	err := row.Scan(&password_hash)
+	return password_hash, err
 }
 
 const revokeSession = `-- name: RevokeSession :execrows

@@ -8,6 +8,7 @@ package auth
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,6 +38,12 @@ func (p Principal) May(permission string) bool {
 	}
 	_, found := slices.BinarySearch(p.Permissions, permission)
 	return found
+}
+
+// known are the words that everybody knows of the principal, and that so make no password.
+func (p Principal) known() []string {
+	local, domain, _ := strings.Cut(p.Email, "@")
+	return []string{p.Email, local, domain, p.FirstName, p.LastName, p.FirstName + p.LastName, p.FirstName + " " + p.LastName}
 }
 
 type principalKey struct{}

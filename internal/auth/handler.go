@@ -40,7 +40,9 @@ func (h *Handler) Login(ctx context.Context, request api.LoginRequestObject) (ap
 		return nil, errWrongLogin
 	}
 	token := NewToken(tenant)
-	session, err := h.createSession(ctx, token, user.ID)
+	session, err := db.InTxValue(ctx, h.DB, db.Tenant(tenant), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.CreateSessionRow, error) {
+		return q.CreateSession(ctx, h.newSession(ctx, token, user.ID))
+	})
 	if err != nil {
 		return nil, err
 	}

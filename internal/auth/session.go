@@ -60,15 +60,13 @@ func (h *Handler) Authenticate(ctx context.Context, text string) (Principal, err
 	}, nil
 }
 
-func (h *Handler) createSession(ctx context.Context, token Token, user uuid.UUID) (gendb.CreateSessionRow, error) {
+// newSession is a session to be created, for a user whom the token shall stand for.
+func (h *Handler) newSession(ctx context.Context, token Token, user uuid.UUID) gendb.CreateSessionParams {
 	client, _ := ctx.Value(clientKey{}).(Client)
-	arg := gendb.CreateSessionParams{
+	return gendb.CreateSessionParams{
 		ID: uuid.Must(uuid.NewV7()), UserID: user, TokenHash: token.Hash(), ExpiresAt: time.Now().Add(h.Limits.Lifetime),
 		RemoteAddress: shortened(client.Address, 45), UserAgent: shortened(client.UserAgent, 200),
 	}
-	return db.InTxValue(ctx, h.DB, db.Tenant(token.Tenant), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.CreateSessionRow, error) {
-		return q.CreateSession(ctx, arg)
-	})
 }
 
 // shortened is a text of at most so many characters for a column; nil for an empty one.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -15,9 +14,6 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
 )
-
-// minPasswordLength is what OWASP ASVS 5.0 (6.2.1) asks for at least, and some more.
-const minPasswordLength = 12
 
 // NewUser is a user who can sign in.
 type NewUser struct {
@@ -54,8 +50,8 @@ func checkNewUser(c *contract.Contract, slug string, u NewUser) (string, error) 
 	if !slices.Contains(c.Roles(), u.Role) {
 		return "", apperr.New(apperr.Invalid, fmt.Sprintf("There is no role %q; the roles are %v.", u.Role, c.Roles()))
 	}
-	if utf8.RuneCountInString(u.Password) < minPasswordLength {
-		return "", apperr.New(apperr.Invalid, fmt.Sprintf("A password has at least %d characters.", minPasswordLength))
+	if err := checkPassword(c, u); err != nil {
+		return "", err
 	}
 	raw, err := json.Marshal(api.LoginRequest{Tenant: slug, Email: u.Email, Password: u.Password}) //nolint:gosec // it stays in this process
 	if err != nil {
@@ -67,4 +63,16 @@ func checkNewUser(c *contract.Contract, slug string, u NewUser) (string, error) 
 	}
 	email, _ := checked.(map[string]any)["email"].(string)
 	return email, nil
+}
+
+func checkPassword(c *contract.Contract, u NewUser) error {
+	raw, err := json.Marshal(u.Password)
+	if err != nil {
+		return fmt.Errorf("encode the password: %w", err)
+	}
+	if _, err := c.CheckSchema("NewPassword", raw, "password"); err != nil {
+		return err
+	}
+	known := Principal{Email: u.Email, FirstName: u.FirstName, LastName: u.LastName}.known()
+	return apperr.InvalidFields(guessableFaults("password", u.Password, known...))
 }

@@ -153,7 +153,7 @@ func TestReport_failureAtALaterStepLeavesNothing(t *testing.T) {
 
 func TestReport_timeoutAbortsWithNothingWrittenAnd503(t *testing.T) {
 	t.Parallel()
-	h := newHarnessWith(t, db.Config{MaxConns: 2, Timeout: 700 * time.Millisecond, LockTimeout: 10 * time.Second})
+	h := newHarnessWith(t, db.Config{MaxConns: 2, Timeout: 2 * time.Second, LockTimeout: 10 * time.Second})
 	blocker := h.db.Conn(t)
 	_, err := blocker.Exec(t.Context(), `begin; lock table `+h.schema()+`.enrollments in share mode`)
 	require.NoError(t, err)
@@ -170,14 +170,17 @@ func TestReport_timeoutAbortsWithNothingWrittenAnd503(t *testing.T) {
 func TestReport_deadlockIsRetriedAndBothSucceed(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	// Two bulk admissions with the same unique values in opposite order wait for each other's rows: each would insert an
-	// admission number that the other has already inserted. One of them is chosen by PostgreSQL to fail, is tried again,
-	// and finds the other's numbers taken, which is the right answer. To make both succeed the rows must not collide, so
-	// the lock order is provoked on the sections' rows instead, which both only read-lock and a trigger updates.
+	// Two bulk admissions touch two sections in opposite order: a trigger updates the section of each new enrollment, and
+	// lets nobody on to the second before both have the first. A sequence counts who has come, since it is seen at once
+	// by everybody.
+	h.db.Exec(t, `create sequence `+h.schema()+`.arrivals`)
 	h.db.Exec(t, `create function `+h.schema()+`.touch() returns trigger language plpgsql security definer as $$
 		begin
 			update `+h.schema()+`.sections set updated_at = now() where id = new.section_id;
-			perform pg_sleep(0.05);
+			perform nextval('`+h.schema()+`.arrivals');
+			while (select last_value from `+h.schema()+`.arrivals) < 2 loop
+				perform pg_sleep(0.01);
+			end loop;
 			return new;
 		end $$`)
 	h.db.Exec(t, `create trigger touch after insert on `+h.schema()+`.enrollments for each row execute function `+h.schema()+`.touch()`)

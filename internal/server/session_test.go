@@ -1,7 +1,10 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,4 +69,54 @@ func TestSession_evenAUsedOneEndsAfterItsLifetime(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	assert.Equal(t, http.StatusUnauthorized, h.session(h.tokenIn(seed.DemoTenant, demoUsers["admin"], -time.Second)).Status)
+}
+
+func TestPassword_changingItEndsEverySessionAndGivesAFreshOne(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	here, elsewhere := h.token("admin"), h.token("admin")
+	got := h.changePassword(here, "seven chairs in the north hall")
+	require.Equal(t, http.StatusOK, got.Status, "%s", got.Raw)
+	fresh := got.get("token").(string)
+	assert.NotEqual(t, here, fresh)
+	assert.Equal(t, http.StatusOK, h.session(fresh).Status)
+	assert.Equal(t, http.StatusUnauthorized, h.session(here).Status, "the old token is dead")
+	assert.Equal(t, http.StatusUnauthorized, h.session(elsewhere).Status)
+
+	login := func(password string) int {
+		return h.do(call{Method: http.MethodPost, Path: "/v1/auth/login", Body: map[string]any{"tenant": "demo", "email": "admin@demo.school", "password": password}}).Status
+	}
+	assert.Equal(t, http.StatusUnauthorized, login(seed.DemoPassword))
+	assert.Equal(t, http.StatusOK, login("seven chairs in the north hall"))
+}
+
+func (h *harness) changePassword(token, to string) answer {
+	h.t.Helper()
+	return h.do(call{Method: http.MethodPost, Path: "/v1/auth/password", Token: token,
+		Body: map[string]any{"currentPassword": seed.DemoPassword, "newPassword": to}})
+}
+
+func TestPassword_ofManyChangesAtOnceExactlyOneSucceeds(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	var succeeded, refused atomic.Int32
+	var all sync.WaitGroup
+	for i := range 6 {
+		token := h.token("admin")
+		all.Go(func() {
+			got := h.changePassword(token, fmt.Sprint("seven chairs in hall number ", i))
+			switch got.Status {
+			case http.StatusOK:
+				succeeded.Add(1)
+			case http.StatusConflict, http.StatusUnauthorized, http.StatusBadRequest:
+				refused.Add(1)
+			default:
+				t.Errorf("status %d: %s", got.Status, got.Raw)
+			}
+		})
+	}
+	all.Wait()
+	assert.EqualValues(t, 1, succeeded.Load())
+	assert.EqualValues(t, 5, refused.Load())
+	assert.EqualValues(t, 1, h.count("sessions", "user_id = $1 and ended_at is null", demoUsers["admin"]), "the winner's")
 }

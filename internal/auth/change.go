@@ -1,0 +1,67 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rollcall-erp/rollcall/gen/api"
+	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/db"
+)
+
+// ChangePassword sets a new password, ends every session of the user, and begins a fresh one. Hashing, which takes long
+// on purpose, happens outside of transactions.
+func (h *Handler) ChangePassword(ctx context.Context, request api.ChangePasswordRequestObject) (api.ChangePasswordResponseObject, error) {
+	p, in := From(ctx), request.Body
+	oldHash, err := db.InTxValue(ctx, h.DB, Scope(ctx), db.ReadOnly, func(ctx context.Context, q *db.Queries) (*string, error) {
+		return q.PasswordHash(ctx, p.User)
+	})
+	if err != nil {
+		return nil, err
+	}
+	matches, err := passwordMatches(ctx, in.CurrentPassword, oldHash)
+	if err != nil {
+		return nil, err
+	}
+	if err := changeFaults(p, matches, in.NewPassword); err != nil {
+		return nil, err
+	}
+	newHash, err := HashPassword(in.NewPassword)
+	if err != nil {
+		return nil, err
+	}
+	token := NewToken(p.Tenant)
+	session, err := db.InTxValue(ctx, h.DB, Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.CreateSessionRow, error) {
+		return h.rotate(ctx, q, token, gendb.ChangePasswordParams{ID: p.User, OldHash: oldHash, NewHash: &newHash})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.ChangePassword200JSONResponse{
+		Token: token.String(), ExpiresAt: session.ExpiresAt, Mfa: api.MfaStateNone, User: h.sessionUser(p),
+	}, nil
+}
+
+func changeFaults(p Principal, matches bool, newPassword string) error {
+	var faults []apperr.Field
+	if !matches {
+		faults = append(faults, apperr.BodyField("mismatch", "Is not your password", "currentPassword"))
+	}
+	return apperr.InvalidFields(append(faults, guessableFaults("newPassword", newPassword, p.known()...)...))
+}
+
+// rotate changes the password if it still is the one that was compared, and puts one new session in the place of all.
+func (h *Handler) rotate(ctx context.Context, q *db.Queries, token Token, change gendb.ChangePasswordParams) (gendb.CreateSessionRow, error) {
+	changed, err := q.ChangePassword(ctx, change)
+	if err != nil {
+		return gendb.CreateSessionRow{}, fmt.Errorf("change the password: %w", err)
+	}
+	if changed == 0 {
+		return gendb.CreateSessionRow{}, apperr.New(apperr.Conflict, "The password was changed meanwhile.")
+	}
+	if err := q.EndSessionsOfUser(ctx, change.ID); err != nil {
+		return gendb.CreateSessionRow{}, fmt.Errorf("end the sessions: %w", err)
+	}
+	return q.CreateSession(ctx, h.newSession(ctx, token, change.ID))
+}
