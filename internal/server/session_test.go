@@ -92,8 +92,8 @@ func TestPassword_changingItEndsEverySessionAndGivesAFreshOne(t *testing.T) {
 
 func (h *harness) changePassword(token, to string) answer {
 	h.t.Helper()
-	return h.do(call{Method: http.MethodPost, Path: "/v1/auth/password", Token: token,
-		Body: map[string]any{"currentPassword": seed.DemoPassword, "newPassword": to}})
+	body := map[string]any{"currentPassword": seed.DemoPassword, "newPassword": to}
+	return h.do(call{Method: http.MethodPost, Path: "/v1/auth/password", Token: token, Body: body})
 }
 
 func TestPassword_ofManyChangesAtOnceExactlyOneSucceeds(t *testing.T) {
