@@ -29,7 +29,7 @@ generate: ## Regenerate gen/ from openapi.yaml, queries/ and schema/
 	@$(GENERATE) sqlc generate
 
 .PHONY: test
-test: browser ## Run all tests, with the race detector, on a real PostgreSQL and a real browser
+test: test-tools ## Run all tests, with the race detector, on a real PostgreSQL and a real browser
 	go test -race -shuffle=on -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: lint
@@ -68,14 +68,20 @@ fuzz: ## Fuzz decoder, normaliser, body check and cursor, FUZZTIME each
 	go test -run '^$$' -fuzz FuzzCheckBody -fuzztime $(FUZZTIME) ./internal/contract
 	go test -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME) ./internal/page
 
-# The test of /docs needs a browser. Debian's is installed when we may; otherwise the message says what is missing.
-.PHONY: browser
-browser: ## Install Chromium if no browser is there (Debian, as root)
-	@if command -v chromium chromium-browser google-chrome >/dev/null; then exit 0; fi; \
+# The race detector needs a C compiler, the test of /docs a browser. Debian's are installed when we may; otherwise the
+# message says what is missing.
+.PHONY: test-tools browser
+test-tools: browser ## Install what only the tests need, if it is missing (Debian, as root)
+	@$(call need,gcc,gcc libc6-dev,a C compiler for the race detector)
+browser:
+	@$(call need,chromium chromium-browser google-chrome,chromium,a browser for the test of /docs)
+
+# need: any of the commands $(1) is there, or Debian's packages $(2) are installed, or $(3) is named as missing.
+need = if command -v $(1) >/dev/null; then exit 0; fi; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(2) >/dev/null; \
 	else \
-		echo 'make test needs a browser for the test of /docs: install chromium, or google-chrome.'; exit 1; \
+		echo 'make test needs $(3): install one of $(1).'; exit 1; \
 	fi
 
 .PHONY: clean

@@ -7,8 +7,14 @@ select id, email, first_name, last_name, password_hash, is_active,
 from users where email = @email::text;
 
 -- name: CreateSession :one
+-- Only while the user is active and the password is the one that was compared. The lock makes a sign-in and a change of
+-- password wait for each other, so that no session of the old password outlives the change.
+with owner as (
+    select id from users where users.id = @user_id and is_active and password_hash = @password_hash::text for share
+)
 insert into sessions (id, user_id, token_hash, expires_at, remote_address, user_agent)
-values (@id, @user_id, @token_hash, @expires_at, @remote_address, @user_agent)
+select @id, owner.id, @token_hash, @expires_at, nullif(left(@remote_address::text, 45), ''), nullif(left(@user_agent::text, 200), '')
+from owner
 returning id, created_at, expires_at;
 
 -- name: LiveSession :one

@@ -99,10 +99,12 @@ where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(ins
 limit @most) as counted;
 
 -- name: LockStudent :one
--- The student to be changed; the version guards against lost updates.
-select id, institution_id, user_id, admission_number, first_name, last_name, date_of_birth, gender, phone, aadhar_sealed,
-       aadhar_digest, aadhar_last4, admission_date, address, blood_group, custom_fields, status, version
-from students where id = @id for update;
+-- The student to be changed, with the e-mail address of its user; the version guards against lost updates.
+select s.id, s.institution_id, s.user_id, s.admission_number, s.first_name, s.last_name, s.date_of_birth, s.gender, u.email,
+       s.phone, s.aadhar_sealed, s.aadhar_digest, s.aadhar_last4, s.admission_date, s.address, s.blood_group,
+       s.custom_fields, s.status, s.version
+from students s join users u on u.id = s.user_id
+where s.id = @id for update of s;
 
 -- name: UpdateStudent :exec
 update students set
@@ -116,9 +118,6 @@ where id = @id;
 update students set institution_id = @institution_id, admission_number = @admission_number, status = @status,
     version = version + 1, updated_at = now()
 where id = @id;
-
--- name: GetUserEmail :one
-select email from users where id = @id;
 
 -- name: UpdateStudentUser :exec
 update users set email = @email, first_name = @first_name, last_name = @last_name, updated_at = now() where id = @id;

@@ -46,7 +46,7 @@ The slug is the tenant's name in a sign-in: lower-case letters, digits and hyphe
 			if name == "" {
 				name = args[0]
 			}
-			return withRegistry(cmd, url, func(r *tenant.Registry) error {
+			return withDatabase(cmd, url, func(_ *db.DB, r *tenant.Registry) error {
 				t, err := r.Create(cmd.Context(), tenant.CreateParams{Slug: args[0], Name: name})
 				if err == nil {
 					fmt.Fprintf(cmd.OutOrStdout(), "Created tenant %s (%s) with schema %s.\n", t.Slug, t.Name, db.SchemaName(t.ID))
@@ -66,7 +66,7 @@ func tenantListCommand(url databaseURL) *cobra.Command {
 		Short: "List all tenants",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withRegistry(cmd, url, func(r *tenant.Registry) error {
+			return withDatabase(cmd, url, func(_ *db.DB, r *tenant.Registry) error {
 				tenants, err := r.List(cmd.Context())
 				if err != nil {
 					return err
@@ -91,7 +91,7 @@ func tenantStatusCommand(url databaseURL, verb, short, done string,
 		Short: short,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withRegistry(cmd, url, func(r *tenant.Registry) error {
+			return withDatabase(cmd, url, func(_ *db.DB, r *tenant.Registry) error {
 				t, err := r.BySlug(cmd.Context(), args[0])
 				if err != nil {
 					return err
@@ -106,12 +106,7 @@ func tenantStatusCommand(url databaseURL, verb, short, done string,
 	}
 }
 
-// withRegistry runs work with the registry of a database that is up to date.
-func withRegistry(cmd *cobra.Command, url databaseURL, work func(*tenant.Registry) error) error {
-	return withDatabase(cmd, url, func(_ *db.DB, r *tenant.Registry) error { return work(r) })
-}
-
-// withDatabase is withRegistry for work that needs the database too.
+// withDatabase runs work with a database that is up to date, and its registry.
 func withDatabase(cmd *cobra.Command, url databaseURL, work func(*db.DB, *tenant.Registry) error) error {
 	address, err := url()
 	if err != nil {

@@ -59,7 +59,7 @@ func createUser(cmd *cobra.Command, url databaseURL, slug string, u auth.NewUser
 		if err != nil {
 			return err
 		}
-		email, err := auth.CreateUser(cmd.Context(), d, document, db.Tenant(t.ID), slug, u)
+		email, err := auth.CreateUser(cmd.Context(), d, document, db.Tenant(t.ID), u)
 		if err == nil {
 			fmt.Fprintf(cmd.OutOrStdout(), "Created %s in tenant %s with the role %s.\n", email, slug, u.Role)
 		}

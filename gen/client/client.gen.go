@@ -527,6 +527,9 @@ type ClassPatch struct {
 // a name with null is removed.
 type CustomFields = json.RawMessage
 
+// Email An e-mail address; among the users of a group it is unique.
+type Email = string
+
 // Enrollment A student's place in an academic year.
 type Enrollment struct {
 	// AcademicYearId The year.
@@ -625,8 +628,8 @@ type Guardian struct {
 
 // GuardianInput A guardian, new to the student.
 type GuardianInput struct {
-	// Email E-mail address.
-	Email *string `json:"email,omitempty"`
+	// Email An e-mail address; among the users of a group it is unique.
+	Email *Email `json:"email,omitempty"`
 
 	// FirstName First name.
 	FirstName string `json:"firstName"`
@@ -661,8 +664,8 @@ type GuardianReplacement struct {
 
 // GuardianUpdate A guardian, present or new.
 type GuardianUpdate struct {
-	// Email E-mail address.
-	Email *string `json:"email,omitempty"`
+	// Email An e-mail address; among the users of a group it is unique.
+	Email *Email `json:"email,omitempty"`
 
 	// FirstName First name.
 	FirstName string `json:"firstName"`
@@ -739,8 +742,8 @@ type InstitutionPatch struct {
 
 // LoginRequest A sign-in.
 type LoginRequest struct {
-	// Email The e-mail address of the user.
-	Email string `json:"email"`
+	// Email An e-mail address; among the users of a group it is unique.
+	Email Email `json:"email"`
 
 	// Password The password, as it was set.
 	Password string `json:"password"`
@@ -1068,8 +1071,8 @@ type StudentAdmission struct {
 	// DateOfBirth A real day, not in the future.
 	DateOfBirth *openapi_types.Date `json:"dateOfBirth,omitempty"`
 
-	// Email Unique among the users of the group.
-	Email *string `json:"email,omitempty"`
+	// Email An e-mail address; among the users of a group it is unique.
+	Email *Email `json:"email,omitempty"`
 
 	// FirstName First name.
 	FirstName string `json:"firstName"`

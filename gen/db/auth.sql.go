@@ -52,18 +52,23 @@ func (q *Queries) CountSessions(ctx context.Context, arg CountSessionsParams) (i
 }
 
 const createSession = `-- name: CreateSession :one
+with owner as (
+    select id from users where users.id = $6 and is_active and password_hash = $7::text for share
+)
 insert into sessions (id, user_id, token_hash, expires_at, remote_address, user_agent)
-values ($1, $2, $3, $4, $5, $6)
+select $1, owner.id, $2, $3, nullif(left($4::text, 45), ''), nullif(left($5::text, 200), '')
+from owner
 returning id, created_at, expires_at
 `
 
 type CreateSessionParams struct {
 	ID            uuid.UUID
-	UserID        uuid.UUID
 	TokenHash     []byte
 	ExpiresAt     time.Time
-	RemoteAddress *string
-	UserAgent     *string
+	RemoteAddress string
+	UserAgent     string
+	UserID        uuid.UUID
+	PasswordHash  string
 }
 
 type CreateSessionRow struct {
@@ -72,14 +77,17 @@ type CreateSessionRow struct {
 	ExpiresAt time.Time
 }
 
+// Only while the user is active and the password is the one that was compared. The lock makes a sign-in and a change of
+// password wait for each other, so that no session of the old password outlives the change.
 func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) (CreateSessionRow, error) {
 	row := q.db.QueryRow(ctx, createSession,
 		arg.ID,
-		arg.UserID,
 		arg.TokenHash,
 		arg.ExpiresAt,
 		arg.RemoteAddress,
 		arg.UserAgent,
+		arg.UserID,
+		arg.PasswordHash,
 	)
 	var i CreateSessionRow
 	err := row.Scan(&i.ID, &i.CreatedAt, &i.ExpiresAt)

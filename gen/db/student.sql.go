@@ -186,17 +186,6 @@ func (q *Queries) GetStudents(ctx context.Context, ids []uuid.UUID) ([]StudentRe
 	return items, nil
 }
 
-const getUserEmail = `-- name: GetUserEmail :one
-select email from users where id = $1
-`
-
-func (q *Queries) GetUserEmail(ctx context.Context, id uuid.UUID) (*string, error) {
-	row := q.db.QueryRow(ctx, getUserEmail, id)
-	var email *string
-	err := row.Scan(&email)
-	return email, err
-}
-
 const linkGuardianUser = `-- name: LinkGuardianUser :exec
 update guardians set user_id = $1, updated_at = now() where id = $2
 `
@@ -554,9 +543,11 @@ func (q *Queries) ListStudentsByNewest(ctx context.Context, arg ListStudentsByNe
 }
 
 const lockStudent = `-- name: LockStudent :one
-select id, institution_id, user_id, admission_number, first_name, last_name, date_of_birth, gender, phone, aadhar_sealed,
-       aadhar_digest, aadhar_last4, admission_date, address, blood_group, custom_fields, status, version
-from students where id = $1 for update
+select s.id, s.institution_id, s.user_id, s.admission_number, s.first_name, s.last_name, s.date_of_birth, s.gender, u.email,
+       s.phone, s.aadhar_sealed, s.aadhar_digest, s.aadhar_last4, s.admission_date, s.address, s.blood_group,
+       s.custom_fields, s.status, s.version
+from students s join users u on u.id = s.user_id
+where s.id = $1 for update of s
 `
 
 type LockStudentRow struct {
@@ -568,6 +559,7 @@ type LockStudentRow struct {
 	LastName        string
 	DateOfBirth     *openapi_types.Date
 	Gender          *string
+	Email           *string
 	Phone           *string
 	AadharSealed    []byte
 	AadharDigest    []byte
@@ -580,7 +572,7 @@ type LockStudentRow struct {
 	Version         int64
 }
 
-// The student to be changed; the version guards against lost updates.
+// The student to be changed, with the e-mail address of its user; the version guards against lost updates.
 func (q *Queries) LockStudent(ctx context.Context, id uuid.UUID) (LockStudentRow, error) {
 	row := q.db.QueryRow(ctx, lockStudent, id)
 	var i LockStudentRow
@@ -593,6 +585,7 @@ func (q *Queries) LockStudent(ctx context.Context, id uuid.UUID) (LockStudentRow
 		&i.LastName,
 		&i.DateOfBirth,
 		&i.Gender,
+		&i.Email,
 		&i.Phone,
 		&i.AadharSealed,
 		&i.AadharDigest,

@@ -60,9 +60,9 @@ func TestPrincipal_mayWhatItHolds(t *testing.T) {
 
 func TestHashPassword_saltsEveryHash(t *testing.T) {
 	t.Parallel()
-	a, err := auth.HashPassword("rollcall demo 2026")
+	a, err := auth.HashPassword(t.Context(), "rollcall demo 2026")
 	require.NoError(t, err)
-	b, err := auth.HashPassword("rollcall demo 2026")
+	b, err := auth.HashPassword(t.Context(), "rollcall demo 2026")
 	require.NoError(t, err)
 	assert.NotEqual(t, a, b)
 	assert.True(t, strings.HasPrefix(a, "$argon2id$v=19$m=19456,t=2,p=1$"), "OWASP's minimum: %s", a)

@@ -27,7 +27,7 @@ func (h *Handler) ChangePassword(ctx context.Context, request api.ChangePassword
 	if err := changeFaults(p, matches, in.NewPassword); err != nil {
 		return nil, err
 	}
-	newHash, err := HashPassword(in.NewPassword)
+	newHash, err := HashPassword(ctx, in.NewPassword)
 	if err != nil {
 		return nil, err
 	}
@@ -63,5 +63,5 @@ func (h *Handler) rotate(ctx context.Context, q *db.Queries, token Token, change
 	if err := q.EndSessionsOfUser(ctx, change.ID); err != nil {
 		return gendb.CreateSessionRow{}, fmt.Errorf("end the sessions: %w", err)
 	}
-	return q.CreateSession(ctx, h.newSession(ctx, token, change.ID))
+	return q.CreateSession(ctx, h.newSession(ctx, token, change.ID, *change.NewHash))
 }

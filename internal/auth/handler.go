@@ -41,8 +41,11 @@ func (h *Handler) Login(ctx context.Context, request api.LoginRequestObject) (ap
 	}
 	token := NewToken(tenant)
 	session, err := db.InTxValue(ctx, h.DB, db.Tenant(tenant), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.CreateSessionRow, error) {
-		return q.CreateSession(ctx, h.newSession(ctx, token, user.ID))
+		return q.CreateSession(ctx, h.newSession(ctx, token, user.ID, *user.PasswordHash))
 	})
+	if apperr.KindOf(err) == apperr.NotFound { // changed or deactivated since it was compared
+		return nil, errWrongLogin
+	}
 	if err != nil {
 		return nil, err
 	}

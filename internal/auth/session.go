@@ -60,23 +60,13 @@ func (h *Handler) Authenticate(ctx context.Context, text string) (Principal, err
 	}, nil
 }
 
-// newSession is a session to be created, for a user whom the token shall stand for.
-func (h *Handler) newSession(ctx context.Context, token Token, user uuid.UUID) gendb.CreateSessionParams {
+// newSession is a session to be created for a user whose password hashes to this.
+func (h *Handler) newSession(ctx context.Context, token Token, user uuid.UUID, passwordHash string) gendb.CreateSessionParams {
 	client, _ := ctx.Value(clientKey{}).(Client)
 	return gendb.CreateSessionParams{
-		ID: uuid.Must(uuid.NewV7()), UserID: user, TokenHash: token.Hash(), ExpiresAt: time.Now().Add(h.Limits.Lifetime),
-		RemoteAddress: shortened(client.Address, 45), UserAgent: shortened(client.UserAgent, 200),
+		ID: uuid.Must(uuid.NewV7()), UserID: user, PasswordHash: passwordHash, TokenHash: token.Hash(),
+		ExpiresAt: time.Now().Add(h.Limits.Lifetime), RemoteAddress: client.Address, UserAgent: client.UserAgent,
 	}
-}
-
-// shortened is a text of at most so many characters for a column; nil for an empty one.
-func shortened(text string, most int) *string {
-	runes := []rune(text)
-	if len(runes) == 0 {
-		return nil
-	}
-	text = string(runes[:min(most, len(runes))])
-	return &text
 }
 
 // Logout ends the session of the request.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/rollcall-erp/rollcall/gen/api"
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/contract"
@@ -22,14 +21,13 @@ type NewUser struct {
 	Role                       string // a built-in one
 }
 
-// CreateUser creates a user with one role, for the operator's command line. E-mail address and password follow the
-// same rules as in a sign-in.
-func CreateUser(ctx context.Context, d *db.DB, c *contract.Contract, tenant db.Scope, slug string, u NewUser) (email string, err error) {
-	email, err = checkNewUser(c, slug, u)
-	if err != nil {
+// CreateUser creates a user with one role, for the operator's command line. What is given is held to the same schemas as
+// a request. It returns the e-mail address as it is stored.
+func CreateUser(ctx context.Context, d *db.DB, c *contract.Contract, tenant db.Scope, u NewUser) (email string, err error) {
+	if email, err = checkNewUser(c, u); err != nil {
 		return "", err
 	}
-	hash, err := HashPassword(u.Password)
+	hash, err := HashPassword(ctx, u.Password)
 	if err != nil {
 		return "", err
 	}
@@ -45,34 +43,27 @@ func CreateUser(ctx context.Context, d *db.DB, c *contract.Contract, tenant db.S
 	return email, err
 }
 
-// checkNewUser returns the e-mail address as it is stored.
-func checkNewUser(c *contract.Contract, slug string, u NewUser) (string, error) {
+func checkNewUser(c *contract.Contract, u NewUser) (email string, err error) {
 	if !slices.Contains(c.Roles(), u.Role) {
 		return "", apperr.New(apperr.Invalid, fmt.Sprintf("There is no role %q; the roles are %v.", u.Role, c.Roles()))
 	}
-	if err := checkPassword(c, u); err != nil {
+	if _, err = checkText(c, "NewPassword", "password", u.Password); err != nil {
 		return "", err
 	}
-	raw, err := json.Marshal(api.LoginRequest{Tenant: slug, Email: u.Email, Password: u.Password}) //nolint:gosec // it stays in this process
-	if err != nil {
-		return "", fmt.Errorf("encode the user: %w", err)
-	}
-	checked, err := c.CheckSchema("LoginRequest", raw)
-	if err != nil {
+	if email, err = checkText(c, "Email", "email", u.Email); err != nil {
 		return "", err
 	}
-	email, _ := checked.(map[string]any)["email"].(string)
-	return email, nil
+	known := Principal{Email: email, FirstName: u.FirstName, LastName: u.LastName}.known()
+	return email, apperr.InvalidFields(guessableFaults("password", u.Password, known...))
 }
 
-func checkPassword(c *contract.Contract, u NewUser) error {
-	raw, err := json.Marshal(u.Password)
+// checkText holds a text to a schema of the document and returns it normalised.
+func checkText(c *contract.Contract, schema, field, text string) (string, error) {
+	raw, err := json.Marshal(text)
 	if err != nil {
-		return fmt.Errorf("encode the password: %w", err)
+		return "", fmt.Errorf("encode the %s: %w", field, err)
 	}
-	if _, err := c.CheckSchema("NewPassword", raw, "password"); err != nil {
-		return err
-	}
-	known := Principal{Email: u.Email, FirstName: u.FirstName, LastName: u.LastName}.known()
-	return apperr.InvalidFields(guessableFaults("password", u.Password, known...))
+	checked, err := c.CheckSchema(schema, raw, field)
+	normalised, _ := checked.(string)
+	return normalised, err
 }

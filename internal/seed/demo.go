@@ -54,7 +54,7 @@ func SignIns() []SignIn {
 
 // Demo creates and fills the demo tenants, each in one transaction. What is there already stays as it is.
 func Demo(ctx context.Context, d *db.DB, registry *tenant.Registry, box *seal.Box) error {
-	hash, err := auth.HashPassword(DemoPassword)
+	hash, err := auth.HashPassword(ctx, DemoPassword)
 	if err != nil {
 		return err
 	}

@@ -17,28 +17,16 @@ type admissionRows struct {
 	links       []gendb.LinkGuardiansParams
 }
 
-// executor is one generated batch.
-type executor interface {
-	Exec(each func(i int, err error))
-}
-
 func (r admissionRows) insert(ctx context.Context, q *db.Queries) error {
-	batches := []func() executor{
-		func() executor { return q.AdmitUsers(ctx, r.users) },
-		func() executor { return q.AdmitStudents(ctx, r.students) },
-		func() executor { return q.OpenEnrollments(ctx, r.enrollments) },
-		func() executor { return q.CreateGuardians(ctx, r.guardians) },
-		func() executor { return q.LinkGuardians(ctx, r.links) },
-	}
-	for _, send := range batches {
-		var first error
-		send().Exec(func(i int, err error) {
-			if err != nil && first == nil {
-				first = fmt.Errorf("row %d: %w", i, err)
-			}
-		})
-		if first != nil {
-			return first
+	for _, send := range []func() db.BatchResults{
+		func() db.BatchResults { return q.AdmitUsers(ctx, r.users) },
+		func() db.BatchResults { return q.AdmitStudents(ctx, r.students) },
+		func() db.BatchResults { return q.OpenEnrollments(ctx, r.enrollments) },
+		func() db.BatchResults { return q.CreateGuardians(ctx, r.guardians) },
+		func() db.BatchResults { return q.LinkGuardians(ctx, r.links) },
+	} {
+		if i, err := db.RunBatch(send()); err != nil {
+			return fmt.Errorf("row %d: %w", i, err)
 		}
 	}
 	return nil

@@ -111,7 +111,8 @@ func (w writer) users(ctx context.Context, q *db.Queries) error {
 func (w writer) endedSessions(ctx context.Context, q *db.Queries) error {
 	for i := range 2 {
 		session, err := q.CreateSession(ctx, gendb.CreateSessionParams{
-			ID: demoID(0xa01 + i), UserID: numbered(501 + i), TokenHash: auth.NewToken(w.id).Hash(), ExpiresAt: time.Now().Add(time.Hour),
+			ID: demoID(0xa01 + i), UserID: numbered(501 + i), PasswordHash: w.passwordHash, TokenHash: auth.NewToken(w.id).Hash(),
+			ExpiresAt: time.Now().Add(time.Hour),
 		})
 		if err != nil {
 			return fmt.Errorf("session: %w", err)

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -25,12 +26,8 @@ const gatePassed = "rollcall.gate"
 func gate(op *contract.Operation, a authenticator) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			client := auth.Client{Address: c.RealIP(), UserAgent: strings.ToValidUTF8(c.Request().UserAgent(), "")}
-			c.SetRequest(c.Request().WithContext(auth.WithClient(c.Request().Context(), client)))
-			if !op.Public {
-				if err := authenticate(c, op, a); err != nil {
-					return err
-				}
+			if err := authorize(c, op, a); err != nil {
+				return err
 			}
 			if err := op.Check(c.Request(), pathValues(c)); err != nil {
 				return err
@@ -41,20 +38,32 @@ func gate(op *contract.Operation, a authenticator) echo.MiddlewareFunc {
 	}
 }
 
-func authenticate(c echo.Context, op *contract.Operation, a authenticator) error {
-	scheme, token, _ := strings.Cut(c.Request().Header.Get(echo.HeaderAuthorization), " ")
-	if !strings.EqualFold(scheme, "bearer") {
-		token = ""
+// authorize puts who asks into the request, and refuses who may not.
+func authorize(c echo.Context, op *contract.Operation, a authenticator) error {
+	r := c.Request()
+	ctx := auth.WithClient(r.Context(), auth.Client{Address: c.RealIP(), UserAgent: strings.ToValidUTF8(r.UserAgent(), "")})
+	var principal auth.Principal
+	if !op.Public {
+		var err error
+		if principal, err = a.Authenticate(ctx, bearerToken(r)); err != nil {
+			return err
+		}
+		ctx = auth.With(ctx, principal)
 	}
-	principal, err := a.Authenticate(c.Request().Context(), token)
-	if err != nil {
-		return err
-	}
-	c.SetRequest(c.Request().WithContext(auth.With(c.Request().Context(), principal)))
+	c.SetRequest(r.WithContext(ctx))
 	if !principal.May(op.Permission) {
 		return apperr.New(apperr.Forbidden, fmt.Sprintf("This needs the permission %s.", op.Permission))
 	}
 	return nil
+}
+
+// bearerToken is the token of the header Authorization; empty when there is none.
+func bearerToken(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return token
 }
 
 func pathValues(c echo.Context) map[string]string {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/db"
 )
 
 // problemKinds says how each kind of error looks to the client. The last part of the type is stable.
@@ -81,6 +82,9 @@ func (r renderer) report(c echo.Context, kind apperr.Kind, status int, err error
 func toAppError(err error) *apperr.Error {
 	if known, ok := errors.AsType[*apperr.Error](err); ok {
 		return known
+	}
+	if errors.Is(err, db.ErrTenantUnavailable) { // closed after the request was authenticated
+		return apperr.New(apperr.Unauthenticated, "")
 	}
 	httpError, ok := errors.AsType[*echo.HTTPError](err)
 	if !ok {

@@ -120,3 +120,22 @@ func TestPassword_ofManyChangesAtOnceExactlyOneSucceeds(t *testing.T) {
 	assert.EqualValues(t, 5, refused.Load())
 	assert.EqualValues(t, 1, h.count("sessions", "user_id = $1 and ended_at is null", demoUsers["admin"]), "the winner's")
 }
+
+func TestPassword_aSignInThatRacesAChangeGetsNoSessionOfTheOldPassword(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	change := h.db.Conn(t)
+	_, err := change.Exec(t.Context(), `begin; update `+h.schema()+`.users set password_hash = 'another' where id = '`+demoUsers["teacher"]+`'`)
+	require.NoError(t, err)
+	signedIn := make(chan int, 1)
+	go func() {
+		body := map[string]any{"tenant": "demo", "email": "teacher@demo.school", "password": seed.DemoPassword}
+		signedIn <- h.do(call{Method: http.MethodPost, Path: "/v1/auth/login", Body: body}).Status
+	}()
+	// The old password has been compared, and the sign-in waits for the change.
+	require.Eventually(t, func() bool { return valueOf(t, h, `select count(*) from pg_locks where not granted`) > 0 }, 20*time.Second, 10*time.Millisecond)
+	_, err = change.Exec(t.Context(), `commit`)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusUnauthorized, <-signedIn)
+	assert.Zero(t, h.count("sessions", "user_id = $1 and ended_at is null", demoUsers["teacher"]))
+}

@@ -31,14 +31,10 @@ func (h *Handler) UpdateStudent(ctx context.Context, request api.UpdateStudentRe
 }
 
 func (h *Handler) update(ctx context.Context, q *db.Queries, row gendb.LockStudentRow, patch api.StudentPatch) error {
-	email, err := q.GetUserEmail(ctx, row.UserID)
-	if err != nil {
-		return fmt.Errorf("read the e-mail address: %w", err)
-	}
-	if err := h.apply(auth.From(ctx).Tenant, &row, &email, patch); err != nil {
+	if err := h.apply(auth.From(ctx).Tenant, &row, patch); err != nil {
 		return err
 	}
-	user := gendb.UpdateStudentUserParams{ID: row.UserID, Email: email, FirstName: row.FirstName, LastName: row.LastName}
+	user := gendb.UpdateStudentUserParams{ID: row.UserID, Email: row.Email, FirstName: row.FirstName, LastName: row.LastName}
 	if err := q.UpdateStudentUser(ctx, user); err != nil {
 		return fmt.Errorf("update the user: %w", err)
 	}
@@ -48,13 +44,13 @@ func (h *Handler) update(ctx context.Context, q *db.Queries, row gendb.LockStude
 	return nil
 }
 
-// apply changes row and email as the patch says: absent stays, null clears.
-func (h *Handler) apply(tenant uuid.UUID, row *gendb.LockStudentRow, email **string, patch api.StudentPatch) error {
+// apply changes row as the patch says: absent stays, null clears.
+func (h *Handler) apply(tenant uuid.UUID, row *gendb.LockStudentRow, patch api.StudentPatch) error {
 	set(&row.FirstName, patch.FirstName)
 	set(&row.LastName, patch.LastName)
 	set(&row.AdmissionNumber, patch.AdmissionNumber)
 	set(&row.AdmissionDate, patch.AdmissionDate)
-	setOrClear(email, patch.Email)
+	setOrClear(&row.Email, patch.Email)
 	setOrClear(&row.DateOfBirth, patch.DateOfBirth)
 	setOrClear(&row.Phone, patch.Phone)
 	setOrClear(&row.Address, patch.Address)

@@ -32,23 +32,16 @@ func write(ctx context.Context, q *db.Queries, batch []admission, places catalog
 	return createGuardians(ctx, q, guardians, links)
 }
 
-// batchResults are the results of one generated batch.
-type batchResults interface {
-	Exec(each func(i int, err error))
-}
-
 // nowhere is the place of rows that are not items of a list in the body.
 func nowhere(int) []any { return nil }
 
-// run runs a batch; the first failure decides, what follows it is only its echo.
-func run(results batchResults, at place) error {
-	var first error
-	results.Exec(func(i int, err error) {
-		if err != nil && first == nil {
-			first = atPlace(db.Translate(err), at(i))
-		}
-	})
-	return first
+// run runs a batch; a failure names the item of the body.
+func run(results db.BatchResults, at place) error {
+	i, err := db.RunBatch(results)
+	if err != nil {
+		return atPlace(db.Translate(err), at(i))
+	}
+	return nil
 }
 
 // atPlace names the fields of an error where the admission stands in the body.
