@@ -2,8 +2,8 @@
 
 -- name: UserForLogin :one
 -- The user of an e-mail address, whether active or not: the caller hashes a password either way.
-select id, email, first_name, last_name, password_hash, is_active,
-       array(select role from user_roles r where r.user_id = users.id order by role)::text[] as roles
+select id, email, first_name, last_name, password_hash, is_active, access_version,
+       (select version from role_changes)::bigint as roles_version
 from users where email = @email::text;
 
 -- name: CreateSession :one
@@ -20,7 +20,7 @@ returning id, created_at, expires_at;
 -- name: LiveSession :one
 -- The session of a token, with its user. is_stale says that last_used_at wants to be brought up to date.
 select s.id, s.created_at, s.expires_at, u.id as user_id, u.email, u.first_name, u.last_name,
-       array(select role from user_roles r where r.user_id = u.id order by role)::text[] as roles,
+       u.access_version, (select version from role_changes)::bigint as roles_version,
        (s.last_used_at < now() - interval '1 minute')::boolean as is_stale
 from sessions s
 join users u on u.id = s.user_id
@@ -64,4 +64,12 @@ insert into users (id, email, first_name, last_name, password_hash)
 values (@id, @email, @first_name, @last_name, @password_hash);
 
 -- name: GrantRole :exec
-insert into user_roles (user_id, role) values (@user_id, @role) on conflict do nothing;
+-- Gives a built-in role without a limit.
+insert into user_roles (user_id, role) values (@user_id, @role::text) on conflict do nothing;
+
+-- name: GrantsOf :many
+-- The assignments of a user. A built-in role has its name in role and is in the document with all else; of the school's
+-- own roles the rest is here.
+select a.role, a.institution_id, r.name, r.permissions, r.reach, r.requires_mfa
+from user_roles a left join roles r on r.id = a.role_id
+where a.user_id = @user_id;

@@ -140,12 +140,57 @@ func (q *Queries) EndSessionsOfUser(ctx context.Context, userID uuid.UUID) error
 }
 
 const grantRole = `-- name: GrantRole :exec
-insert into user_roles (user_id, role) values ($1, $2) on conflict do nothing
+insert into user_roles (user_id, role) values ($1, $2::text) on conflict do nothing
 `
 
+// Gives a built-in role without a limit.
 func (q *Queries) GrantRole(ctx context.Context, userID uuid.UUID, role string) error {
 	_, err := q.db.Exec(ctx, grantRole, userID, role)
 	return err
+}
+
+const grantsOf = `-- name: GrantsOf :many
+select a.role, a.institution_id, r.name, r.permissions, r.reach, r.requires_mfa
+from user_roles a left join roles r on r.id = a.role_id
+where a.user_id = $1
+`
+
+type GrantsOfRow struct {
+	Role          *string
+	InstitutionID *uuid.UUID
+	Name          *string
+	Permissions   []string
+	Reach         *string
+	RequiresMfa   *bool
+}
+
+// The assignments of a user. A built-in role has its name in role and is in the document with all else; of the school's
+// own roles the rest is here.
+func (q *Queries) GrantsOf(ctx context.Context, userID uuid.UUID) ([]GrantsOfRow, error) {
+	rows, err := q.db.Query(ctx, grantsOf, userID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []GrantsOfRow
+	for rows.Next() {
+		var i GrantsOfRow
+		if err := rows.Scan(
+			&i.Role,
+			&i.InstitutionID,
+			&i.Name,
+			&i.Permissions,
+			&i.Reach,
+			&i.RequiresMfa,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listSessions = `-- name: ListSessions :many
@@ -209,7 +254,7 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]L
 
 const liveSession = `-- name: LiveSession :one
 select s.id, s.created_at, s.expires_at, u.id as user_id, u.email, u.first_name, u.last_name,
-       array(select role from user_roles r where r.user_id = u.id order by role)::text[] as roles,
+       u.access_version, (select version from role_changes)::bigint as roles_version,
        (s.last_used_at < now() - interval '1 minute')::boolean as is_stale
 from sessions s
 join users u on u.id = s.user_id
@@ -218,15 +263,16 @@ where s.token_hash = $1 and s.ended_at is null and s.expires_at > now()
 `
 
 type LiveSessionRow struct {
-	ID        uuid.UUID
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	UserID    uuid.UUID
-	Email     *string
-	FirstName string
-	LastName  string
-	Roles     []string
-	IsStale   bool
+	ID            uuid.UUID
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	UserID        uuid.UUID
+	Email         *string
+	FirstName     string
+	LastName      string
+	AccessVersion int64
+	RolesVersion  int64
+	IsStale       bool
 }
 
 // The session of a token, with its user. is_stale says that last_used_at wants to be brought up to date.
@@ -241,7 +287,8 @@ func (q *Queries) LiveSession(ctx context.Context, tokenHash []byte, idleSeconds
 		&i.Email,
 		&i.FirstName,
 		&i.LastName,
-		&i.Roles,
+		&i.AccessVersion,
+		&i.RolesVersion,
 		&i.IsStale,
 	)
 	return i, err
@@ -282,19 +329,20 @@ func (q *Queries) TouchSession(ctx context.Context, id uuid.UUID) error {
 
 const userForLogin = `-- name: UserForLogin :one
 
-select id, email, first_name, last_name, password_hash, is_active,
-       array(select role from user_roles r where r.user_id = users.id order by role)::text[] as roles
+select id, email, first_name, last_name, password_hash, is_active, access_version,
+       (select version from role_changes)::bigint as roles_version
 from users where email = $1::text
 `
 
 type UserForLoginRow struct {
-	ID           uuid.UUID
-	Email        *string
-	FirstName    string
-	LastName     string
-	PasswordHash *string
-	IsActive     bool
-	Roles        []string
+	ID            uuid.UUID
+	Email         *string
+	FirstName     string
+	LastName      string
+	PasswordHash  *string
+	IsActive      bool
+	AccessVersion int64
+	RolesVersion  int64
 }
 
 // Sign-in and sessions.
@@ -309,7 +357,8 @@ func (q *Queries) UserForLogin(ctx context.Context, email string) (UserForLoginR
 		&i.LastName,
 		&i.PasswordHash,
 		&i.IsActive,
-		&i.Roles,
+		&i.AccessVersion,
+		&i.RolesVersion,
 	)
 	return i, err
 }

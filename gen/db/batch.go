@@ -152,6 +152,59 @@ func (b *AdmitUsersBatchResults) Close() error {
 	return b.br.Close()
 }
 
+const assign = `-- name: Assign :batchexec
+insert into user_roles (user_id, role, role_id, institution_id) values ($1, $2, $3, $4)
+`
+
+type AssignBatchResults struct {
+	br     pgx.BatchResults
+	tot    int
+	closed bool
+}
+
+type AssignParams struct {
+	UserID        uuid.UUID
+	Role          *string
+	RoleID        *uuid.UUID
+	InstitutionID *uuid.UUID
+}
+
+func (q *Queries) Assign(ctx context.Context, arg []AssignParams) *AssignBatchResults {
+	batch := &pgx.Batch{}
+	for _, a := range arg {
+		vals := []interface{}{
+			a.UserID,
+			a.Role,
+			a.RoleID,
+			a.InstitutionID,
+		}
+		batch.Queue(assign, vals...)
+	}
+	br := q.db.SendBatch(ctx, batch)
+	return &AssignBatchResults{br, len(arg), false}
+}
+
+func (b *AssignBatchResults) Exec(f func(int, error)) {
+	defer b.br.Close()
+	for t := 0; t < b.tot; t++ {
+		if b.closed {
+			if f != nil {
+				f(t, ErrBatchAlreadyClosed)
+			}
+			continue
+		}
+		_, err := b.br.Exec()
+		if f != nil {
+			f(t, err)
+		}
+	}
+}
+
+func (b *AssignBatchResults) Close() error {
+	b.closed = true
+	return b.br.Close()
+}
+
 const createGuardians = `-- name: CreateGuardians :batchexec
 insert into guardians (id, first_name, last_name, email, phone) values ($1, $2, $3, $4, $5)
 `

@@ -78,6 +78,23 @@ type Institution struct {
 	UpdatedAt time.Time
 }
 
+type Role struct {
+	ID          uuid.UUID
+	Name        string
+	NameFolded  string
+	Description *string
+	Permissions []string
+	Reach       string
+	RequiresMfa bool
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+type RoleChange struct {
+	ID      bool
+	Version int64
+}
+
 type Section struct {
 	ID        uuid.UUID
 	ClassID   uuid.UUID
@@ -163,17 +180,22 @@ type StudentRecord struct {
 }
 
 type User struct {
-	ID           uuid.UUID
-	Email        *string
-	FirstName    string
-	LastName     string
-	PasswordHash *string
-	IsActive     bool
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	ID            uuid.UUID
+	Email         *string
+	FirstName     string
+	LastName      string
+	PasswordHash  *string
+	IsActive      bool
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	AccessVersion int64
+	SearchText    string
 }
 
 type UserRole struct {
-	UserID uuid.UUID
-	Role   string
+	UserID        uuid.UUID
+	Role          *string
+	ID            uuid.UUID
+	RoleID        *uuid.UUID
+	InstitutionID *uuid.UUID
 }

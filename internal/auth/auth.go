@@ -7,7 +7,6 @@ package auth
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,26 +17,22 @@ import (
 
 // Principal is who asks.
 type Principal struct {
-	Tenant      uuid.UUID
-	Session     uuid.UUID
-	User        uuid.UUID
-	Email       string
-	FirstName   string
-	LastName    string
-	Roles       []string
-	Permissions []string // sorted
+	Grants // what the principal may do
+
+	Tenant    uuid.UUID
+	Session   uuid.UUID
+	User      uuid.UUID
+	Email     string
+	FirstName string
+	LastName  string
 
 	SessionCreatedAt time.Time
 	SessionExpiresAt time.Time
 }
 
-// May reports whether the principal holds a permission. The empty permission asks for nothing.
-func (p Principal) May(permission string) bool {
-	if permission == "" {
-		return true
-	}
-	_, found := slices.BinarySearch(p.Permissions, permission)
-	return found
+// Visibility is on which rows the principal holds a permission.
+func (p Principal) Visibility(permission string) db.Visibility {
+	return p.visibility(permission, p.User)
 }
 
 // known are the words that everybody knows of the principal, and that so make no password.
@@ -48,22 +43,38 @@ func (p Principal) known() []string {
 
 type principalKey struct{}
 
-// With is ctx with a principal.
-func With(ctx context.Context, p Principal) context.Context {
-	return context.WithValue(ctx, principalKey{}, p)
+// caller is a principal, and what the operation that it calls may see.
+type caller struct {
+	Principal
+
+	scope db.Scope
+}
+
+// With is ctx with a principal who calls an operation that needs the permission: Scope is limited to the rows that the
+// principal holds it on. The empty permission limits nothing.
+func With(ctx context.Context, p Principal, permission string) context.Context {
+	scope := db.Tenant(p.Tenant)
+	if v := p.Visibility(permission); !v.All {
+		scope = scope.Limited(v)
+	}
+	return context.WithValue(ctx, principalKey{}, caller{p, scope})
 }
 
 // From is the principal of ctx. It panics without one: a handler of an operation that needs a sign-in is only reached
 // with a principal.
 func From(ctx context.Context) Principal {
-	return ctx.Value(principalKey{}).(Principal) //nolint:forcetypeassert // the panic is the point
+	return callerOf(ctx).Principal
+}
+
+func callerOf(ctx context.Context) caller {
+	return ctx.Value(principalKey{}).(caller) //nolint:forcetypeassert // the panic is the point
 }
 
 // Lookup is the principal of ctx, if there is one.
 func Lookup(ctx context.Context) (Principal, bool) {
-	p, ok := ctx.Value(principalKey{}).(Principal)
-	return p, ok
+	c, ok := ctx.Value(principalKey{}).(caller)
+	return c.Principal, ok
 }
 
-// Scope is the schema of the principal's tenant.
-func Scope(ctx context.Context) db.Scope { return db.Tenant(From(ctx).Tenant) }
+// Scope is the schema of the principal's tenant, with the rows that the principal holds the operation's permission on.
+func Scope(ctx context.Context) db.Scope { return callerOf(ctx).scope }

@@ -49,15 +49,6 @@ func TestParseToken_takesExactlyOneSpelling(t *testing.T) {
 	}
 }
 
-func TestPrincipal_mayWhatItHolds(t *testing.T) {
-	t.Parallel()
-	p := auth.Principal{Permissions: []string{"academic:read", "students:admit", "students:read"}}
-	assert.True(t, p.May("students:admit"))
-	assert.True(t, p.May(""), "nothing is asked for")
-	assert.False(t, p.May("students:write"))
-	assert.False(t, auth.Principal{}.May("students:read"))
-}
-
 func TestHashPassword_saltsEveryHash(t *testing.T) {
 	t.Parallel()
 	a, err := auth.HashPassword(t.Context(), "rollcall demo 2026")

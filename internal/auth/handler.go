@@ -18,6 +18,8 @@ type Handler struct {
 	DB       *db.DB
 	Contract *contract.Contract
 	Limits   Limits
+
+	grants grantCache
 }
 
 var (
@@ -49,11 +51,14 @@ func (h *Handler) Login(ctx context.Context, request api.LoginRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
+	grants, err := h.grantsFor(ctx, grantKey{tenant: tenant, user: user.ID, access: user.AccessVersion, roles: user.RolesVersion})
+	if err != nil {
+		return nil, err
+	}
 	return api.Login200JSONResponse{
 		Token: token.String(), ExpiresAt: session.ExpiresAt, Mfa: api.MfaStateNone,
 		User: h.sessionUser(Principal{
-			User: user.ID, Email: orEmpty(user.Email), FirstName: user.FirstName, LastName: user.LastName,
-			Roles: user.Roles, Permissions: h.Contract.PermissionsOf(user.Roles),
+			User: user.ID, Email: orEmpty(user.Email), FirstName: user.FirstName, LastName: user.LastName, Grants: grants,
 		}),
 	}, nil
 }
@@ -81,7 +86,7 @@ func (h *Handler) findUser(ctx context.Context, slug, email string) (uuid.UUID, 
 
 func (h *Handler) sessionUser(p Principal) api.SessionUser {
 	return api.SessionUser{
-		Id: p.User, Email: p.Email, FirstName: p.FirstName, LastName: p.LastName, Roles: p.Roles, Permissions: p.Permissions,
+		Id: p.User, Email: p.Email, FirstName: p.FirstName, LastName: p.LastName, Roles: p.Roles(), Permissions: p.Permissions(),
 	}
 }
 

@@ -52,10 +52,14 @@ func (h *Handler) Authenticate(ctx context.Context, text string) (Principal, err
 	if err != nil {
 		return Principal{}, err
 	}
+	grants, err := h.grantsFor(ctx, grantKey{tenant: token.Tenant, user: row.UserID, access: row.AccessVersion, roles: row.RolesVersion})
+	if err != nil {
+		return Principal{}, err
+	}
 	return Principal{
 		Tenant: token.Tenant, Session: row.ID, User: row.UserID, Email: orEmpty(row.Email),
 		FirstName: row.FirstName, LastName: row.LastName,
-		Roles: row.Roles, Permissions: h.Contract.PermissionsOf(row.Roles),
+		Grants:           grants,
 		SessionCreatedAt: row.CreatedAt, SessionExpiresAt: row.ExpiresAt,
 	}, nil
 }
@@ -105,10 +109,20 @@ type sessionKey struct {
 
 // ListSessions lists the live sessions of who asks.
 func (h *Handler) ListSessions(ctx context.Context, request api.ListSessionsRequestObject) (api.ListSessionsResponseObject, error) {
-	p, user, idle := request.Params, From(ctx).User, h.Limits.Idle.Seconds()
-	data, info, err := page.List[sessionKey, gendb.ListSessionsRow, api.SessionSummary]{
+	p := request.Params
+	data, info, err := h.SessionsOf(ctx, From(ctx).User, page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	return api.ListSessions200JSONResponse{Data: data, Page: info}, nil
+}
+
+// SessionsOf lists the live sessions of a user of the caller's tenant.
+func (h *Handler) SessionsOf(ctx context.Context, user uuid.UUID, p page.Parameters) ([]api.SessionSummary, api.PageInfo, error) {
+	idle := h.Limits.Idle.Seconds()
+	return page.List[sessionKey, gendb.ListSessionsRow, api.SessionSummary]{
 		Name:       "sessions",
-		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
+		Parameters: p,
 		Filters:    user,
 		Rows: func(ctx context.Context, q *db.Queries, wanted page.Request[sessionKey]) ([]gendb.ListSessionsRow, error) {
 			arg := gendb.ListSessionsParams{UserID: user, IdleSeconds: idle, RowLimit: wanted.RowLimit(), RowOffset: wanted.RowOffset()}
@@ -123,10 +137,6 @@ func (h *Handler) ListSessions(ctx context.Context, request api.ListSessionsRequ
 		Key:  func(row gendb.ListSessionsRow) sessionKey { return sessionKey{row.CreatedAt, row.ID} },
 		View: func(row gendb.ListSessionsRow) api.SessionSummary { return sessionSummary(row, From(ctx).Session) },
 	}.Read(ctx, h.DB, Scope(ctx))
-	if err != nil {
-		return nil, err
-	}
-	return api.ListSessions200JSONResponse{Data: data, Page: info}, nil
 }
 
 func sessionSummary(row gendb.ListSessionsRow, current uuid.UUID) api.SessionSummary {
@@ -138,8 +148,16 @@ func sessionSummary(row gendb.ListSessionsRow, current uuid.UUID) api.SessionSum
 
 // RevokeSession ends a session of who asks. Another user's is not there.
 func (h *Handler) RevokeSession(ctx context.Context, request api.RevokeSessionRequestObject) (api.RevokeSessionResponseObject, error) {
-	err := h.DB.InTx(ctx, Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) error {
-		found, err := q.RevokeSession(ctx, request.SessionId, From(ctx).User)
+	if err := h.EndSessionOf(ctx, From(ctx).User, request.SessionId); err != nil {
+		return nil, err
+	}
+	return api.RevokeSession204Response{}, nil
+}
+
+// EndSessionOf ends a session of a user of the caller's tenant. One that is not this user's is not there.
+func (h *Handler) EndSessionOf(ctx context.Context, user, session uuid.UUID) error {
+	return h.DB.InTx(ctx, Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) error {
+		found, err := q.RevokeSession(ctx, session, user)
 		if err != nil {
 			return fmt.Errorf("revoke a session: %w", err)
 		}
@@ -148,8 +166,4 @@ func (h *Handler) RevokeSession(ctx context.Context, request api.RevokeSessionRe
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return api.RevokeSession204Response{}, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -44,8 +43,8 @@ func CreateUser(ctx context.Context, d *db.DB, c *contract.Contract, tenant db.S
 }
 
 func checkNewUser(c *contract.Contract, u NewUser) (email string, err error) {
-	if !slices.Contains(c.Roles(), u.Role) {
-		return "", apperr.New(apperr.Invalid, fmt.Sprintf("There is no role %q; the roles are %v.", u.Role, c.Roles()))
+	if _, known := c.Role(u.Role); !known {
+		return "", apperr.New(apperr.Invalid, fmt.Sprintf("There is no role %q that is built in.", u.Role))
 	}
 	if _, err = checkText(c, "NewPassword", "password", u.Password); err != nil {
 		return "", err
@@ -53,8 +52,15 @@ func checkNewUser(c *contract.Contract, u NewUser) (email string, err error) {
 	if email, err = checkText(c, "Email", "email", u.Email); err != nil {
 		return "", err
 	}
-	known := Principal{Email: email, FirstName: u.FirstName, LastName: u.LastName}.known()
-	return email, apperr.InvalidFields(guessableFaults("password", u.Password, known...))
+	u.Email = email
+	return email, apperr.InvalidFields(PasswordFaults("password", u))
+}
+
+// PasswordFaults are the faults of a new user's password that the document cannot state. field is the password's name in
+// the request.
+func PasswordFaults(field string, u NewUser) []apperr.Field {
+	known := Principal{Email: u.Email, FirstName: u.FirstName, LastName: u.LastName}.known()
+	return guessableFaults(field, u.Password, known...)
 }
 
 // checkText holds a text to a schema of the document and returns it normalised.

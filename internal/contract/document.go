@@ -33,7 +33,7 @@ type Contract struct {
 	Operations map[string]*Operation // by operationId
 	// Permissions are all that are declared, with what they are for.
 	Permissions map[string]string
-	roles       map[string][]string
+	roles       map[string]Role
 	schemas     map[string]*body
 }
 
@@ -70,7 +70,7 @@ func (c *Contract) readRoot() error {
 	if err := extension(c.Document.Extensions, "x-permissions", &c.Permissions); err != nil {
 		return err
 	}
-	return extension(c.Document.Extensions, "x-roles", &c.roles)
+	return c.readRoles()
 }
 
 func (c *Contract) compileSchemas() error {

@@ -83,8 +83,13 @@ func TestCompile_refuses(t *testing.T) {
 			replace(`items: { $ref: "#/components/schemas/Part" } }`, `items: { $ref: "#/components/schemas/Thing" } }`),
 			"holds itself, which is not supported",
 		},
-		"roles that are no lists": {replace(`x-roles: { admin: ["thing:read", "thing:write"] }`, "x-roles: { admin: all }"), "x-roles: json:"},
-		"what is no YAML":         {replace("openapi: 3.0.3", "openapi: ["), "read openapi.yaml:"},
+		"a role that is no object":          {replace("x-roles: {", "x-roles: { helper: all,"), "x-roles: helper: json:"},
+		"a role without an id":              {replace("x-roles: {", "x-roles: { helper: { reach: students },"), "x-roles: helper: has no id"},
+		"a role with the id of another one": {replace("x-roles: {", "x-roles: { helper: { id: 00000000-0000-8000-8000-000000000001, reach: students },"), "x-roles: helper: has the id of admin"},
+		"a role that reaches nowhere":       {replace("reach: institutions", "reach: far"), `x-roles: admin: reach "far" is none of [institutions sections students]`},
+		"an operation that reaches nowhere": {replace("x-permission: thing:read", "x-permission: thing:read\n      x-reach: far"), `listThings: x-reach "far" is not tenant`},
+		"a reach without a permission":      {replace("x-permission: thing:read", "x-permission: none\n      x-reach: tenant"), "listThings: has x-reach and no x-permission that could reach so far"},
+		"what is no YAML":                   {replace("openapi: 3.0.3", "openapi: ["), "read openapi.yaml:"},
 		"what is no OpenAPI":      {drop("info: { title: Small, version: \"1\", contact: { name: Tester } }\n"), "openapi.yaml: invalid info"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,11 +145,20 @@ func TestLoad_onlySignInIsPublic(t *testing.T) {
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	c := document(t)
-	assert.Contains(t, c.Roles(), "admin")
-	assert.True(t, slices.IsSorted(c.Roles()))
-	assert.Equal(t, slices.Sorted(maps.Keys(c.Permissions)), c.PermissionsOf([]string{"admin"}))
-	assert.Equal(t, c.PermissionsOf([]string{"admin"}), c.PermissionsOf([]string{"teacher", "admin", "teacher"}))
-	assert.Equal(t, []string{}, c.PermissionsOf([]string{"nobody"}), "[] in JSON, not null")
+	admin, found := c.Role("admin")
+	require.True(t, found)
+	assert.Equal(t, slices.Sorted(maps.Keys(c.Permissions)), admin.Permissions)
+	assert.Equal(t, contract.ReachInstitutions, admin.Reach)
+	assert.Contains(t, c.Roles(), admin)
+	_, found = c.Role("nobody")
+	assert.False(t, found)
+}
+
+func TestDeclared_leavesOutWhatTheDocumentDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	c := document(t)
+	assert.Equal(t, []string{"students:admit", "students:read"}, c.Declared([]string{"students:read", "gone:read", "students:admit", "students:read"}))
+	assert.Equal(t, []string{}, c.Declared(nil), "[] in JSON, not null")
 }
 
 // The examples are requests that people copy.

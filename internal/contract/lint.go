@@ -49,11 +49,17 @@ func (l *linter) roles() {
 	for _, op := range l.Operations {
 		used[op.Permission] = true
 	}
-	for role, permissions := range l.Contract.roles {
-		for _, permission := range permissions {
+	for name, role := range l.Contract.roles {
+		if role.Description == "" {
+			l.addf("x-roles", "%s; give it a description", name)
+		}
+		for _, permission := range role.Permissions {
 			held[permission] = true
 			if _, declared := l.Permissions[permission]; !declared {
-				l.addf("x-roles", "%s holds %s; declare it in x-permissions", role, permission)
+				l.addf("x-roles", "%s holds %s; declare it in x-permissions", name, permission)
+			}
+			if role.Reach != ReachInstitutions && l.onlyWholeTenant(permission) {
+				l.addf("x-roles", "%s holds %s, which no operation takes from one that reaches only %s; remove it", name, permission, role.Reach)
 			}
 		}
 	}
@@ -68,6 +74,18 @@ func (l *linter) roles() {
 			l.addf("x-permissions", "no operation needs %s; remove it", permission)
 		}
 	}
+}
+
+// onlyWholeTenant is true of a permission that is of no use with a limit.
+func (l *linter) onlyWholeTenant(permission string) bool {
+	needed := false
+	for _, op := range l.Operations {
+		if op.Permission == permission && !op.WholeTenant {
+			return false
+		}
+		needed = needed || op.Permission == permission
+	}
+	return needed
 }
 
 // rateTier is an entry of x-rate-tiers.

@@ -34,12 +34,20 @@ var operationRules = []lintTest{
 }
 
 var accessRules = []lintTest{
-	{"a role holds what is not declared", replace(`admin: ["thing:read"`, `admin: ["thing:sell", "thing:read"`), []string{
+	{"a role holds what is not declared", replace(`permissions: ["thing:read"`, `permissions: ["thing:sell", "thing:read"`), []string{
 		"x-roles: admin holds thing:sell; declare it in x-permissions",
 	}},
 	{"no role holds a permission", replace(`["thing:read", "thing:write"]`, `["thing:read"]`), []string{
 		"x-permissions: no role holds thing:write; give it to one in x-roles, or remove it",
 	}},
+	{"a role has no description", replace("description: D, reach:", "reach:"), []string{
+		"x-roles: admin; give it a description",
+	}},
+	{
+		"a role holds what is of no use to it",
+		both(replace("reach: institutions", "reach: students"), replace("x-permission: thing:write", "x-permission: thing:write\n      x-reach: tenant")),
+		[]string{"x-roles: admin holds thing:write, which no operation takes from one that reaches only students; remove it"},
+	},
 	{"no operation needs a permission", replace("x-permission: thing:write", "x-permission: thing:read"), []string{
 		"x-permissions: no operation needs thing:write; remove it",
 	}},

@@ -13,6 +13,9 @@ import (
 // noPermission in x-permission marks an operation that every signed-in user may call.
 const noPermission = "none"
 
+// wholeTenant in x-reach marks an operation that concerns all of the tenant.
+const wholeTenant = "tenant"
+
 // Operation is what the document says of one operation.
 type Operation struct {
 	ID       string
@@ -24,6 +27,8 @@ type Operation struct {
 	Public bool
 	// Permission is needed to call the operation; empty when being signed in is enough, or Public.
 	Permission string
+	// WholeTenant operations need the permission without a limit to an institution, sections or students.
+	WholeTenant bool
 	// MaxBodyBytes is the longest body that is read.
 	MaxBodyBytes int64
 	// Spec is the operation in the document.
@@ -46,6 +51,9 @@ func (c *Contract) compileOperation(method, path string, item *openapi3.PathItem
 		op.Tag = spec.Tags[0]
 	}
 	if err := c.readAccess(op); err != nil {
+		return nil, err
+	}
+	if err := op.readReach(); err != nil {
 		return nil, err
 	}
 	if err := op.readLimits(c.Document); err != nil {
@@ -83,6 +91,22 @@ func (c *Contract) readAccess(op *Operation) error {
 		return fmt.Errorf("x-permission %q is not declared in x-permissions", permission)
 	}
 	op.Permission = permission
+	return nil
+}
+
+// readReach reads on what the permission must hold.
+func (op *Operation) readReach() error {
+	var reach string
+	if err := extension(op.Spec.Extensions, "x-reach", &reach); err != nil {
+		return err
+	}
+	op.WholeTenant = reach == wholeTenant
+	switch {
+	case reach != "" && !op.WholeTenant:
+		return fmt.Errorf("x-reach %q is not %s", reach, wholeTenant)
+	case op.WholeTenant && op.Permission == "":
+		return errors.New("has x-reach and no x-permission that could reach so far")
+	}
 	return nil
 }
 

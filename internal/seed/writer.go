@@ -12,6 +12,7 @@ import (
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
+	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/student"
@@ -39,7 +40,7 @@ func (w writer) write(ctx context.Context, q *db.Queries) error {
 	if apperr.KindOf(db.Translate(err)) != apperr.NotFound {
 		return err
 	}
-	for _, step := range []func(context.Context, *db.Queries) error{w.structure, w.users, w.endedSessions, w.admissions, w.withdrawal} {
+	for _, step := range []func(context.Context, *db.Queries) error{w.structure, w.roles, w.users, w.endedSessions, w.admissions, w.withdrawal} {
 		if err := step(ctx, q); err != nil {
 			return err
 		}
@@ -87,6 +88,18 @@ func (w writer) classes(ctx context.Context, q *db.Queries) error {
 		}); err != nil {
 			return fmt.Errorf("section: %w", err)
 		}
+	}
+	return nil
+}
+
+// roles has one of the school's own, which nobody has yet.
+func (w writer) roles(ctx context.Context, q *db.Queries) error {
+	_, err := q.CreateRole(ctx, gendb.CreateRoleParams{
+		ID: demoID(0xb01), Name: "Front Office", NameFolded: "front office", Description: new("Answers parents at the desk"),
+		Permissions: []string{"academic:read", "students:read"}, Reach: string(contract.ReachInstitutions),
+	})
+	if err != nil {
+		return fmt.Errorf("role: %w", err)
 	}
 	return nil
 }

@@ -78,8 +78,8 @@ func TestAccess_everyRoleMayDoExactlyWhatTheDocumentSays(t *testing.T) {
 	h := newHarness(t)
 	checked := 0
 	for _, role := range h.contract.Roles() {
-		held := h.contract.PermissionsOf([]string{role})
-		token := h.token(role)
+		held := role.Permissions
+		token := h.token(role.Name)
 		for id, op := range h.contract.Operations {
 			if op.Public || id == "logout" {
 				continue

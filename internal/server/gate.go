@@ -48,11 +48,18 @@ func authorize(c echo.Context, op *contract.Operation, a authenticator) error {
 		if principal, err = a.Authenticate(ctx, bearerToken(r)); err != nil {
 			return err
 		}
-		ctx = auth.With(ctx, principal)
+		ctx = auth.With(ctx, principal, op.Permission)
 	}
 	c.SetRequest(r.WithContext(ctx))
-	if !principal.May(op.Permission) {
+	return permit(principal, op)
+}
+
+func permit(p auth.Principal, op *contract.Operation) error {
+	if !p.May(op.Permission) {
 		return apperr.New(apperr.Forbidden, fmt.Sprintf("This needs the permission %s.", op.Permission))
+	}
+	if op.WholeTenant && !p.Visibility(op.Permission).All {
+		return apperr.New(apperr.Forbidden, fmt.Sprintf("This needs the permission %s in the whole school group.", op.Permission))
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/academic"
+	"github.com/rollcall-erp/rollcall/internal/access"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
@@ -26,6 +27,7 @@ import (
 // One alias a tag: embedded, each gets a field name of its own.
 type (
 	sessions  = auth.Handler
+	accesses  = access.Handler
 	academics = academic.Handler
 	students  = student.Handler
 )
@@ -33,6 +35,7 @@ type (
 // operations are the handlers of all tags. A missing or doubled operation does not compile.
 type operations struct {
 	*sessions
+	*accesses
 	*academics
 	*students
 }
@@ -57,8 +60,10 @@ func New(d Dependencies) (http.Handler, error) {
 
 	e.Use(requestID, accessLog(d.Log), recovered, securityHeaders)
 
+	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions}
 	handlers := operations{
-		sessions:  &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions},
+		sessions:  signIn,
+		accesses:  &access.Handler{DB: d.DB, Contract: d.Contract, Sessions: signIn},
 		academics: &academic.Handler{DB: d.DB},
 		students:  &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
 	}
