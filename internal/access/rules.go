@@ -16,7 +16,9 @@ import (
 // mostRoles is how many roles of its own a school group may have.
 const mostRoles = 100
 
-func holds(permissions []string, permission string) bool { return slices.Contains(permissions, permission) }
+func holds(permissions []string, permission string) bool {
+	return slices.Contains(permissions, permission)
+}
 
 // mayGive refuses to give what the giver does not hold as widely: in the same institution, or in all of them when there
 // is no limit. A permission on one's sections or students can be given to nobody (OWASP ASVS 5.0, 8.2.1).
@@ -53,8 +55,8 @@ func assignmentsOf(wanted []api.RoleAssignmentInput, roles map[uuid.UUID]role) (
 	var assignments []assignment
 	var faults []apperr.Field
 	for i, w := range wanted {
-		a := assignment{role: role{id: w.RoleId}, institution: w.InstitutionId}
 		known, found := roles[w.RoleId]
+		a := assignment{known, w.InstitutionId}
 		switch {
 		case !found:
 			faults = append(faults, apperr.BodyField("reference", "Does not exist", "roles", i, "roleId"))
@@ -62,10 +64,6 @@ func assignmentsOf(wanted []api.RoleAssignmentInput, roles map[uuid.UUID]role) (
 			faults = append(faults, apperr.BodyField("reach", "The role reaches only "+string(known.reach)+"; it cannot be limited to an institution", "roles", i, "institutionId"))
 		case slices.ContainsFunc(assignments, a.same):
 			faults = append(faults, apperr.BodyField("unique", "Is given twice", "roles", i, "roleId"))
-		}
-		a.role.id = w.RoleId
-		if found {
-			a.role = known
 		}
 		assignments = append(assignments, a)
 	}

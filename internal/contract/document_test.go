@@ -90,7 +90,7 @@ func TestCompile_refuses(t *testing.T) {
 		"an operation that reaches nowhere": {replace("x-permission: thing:read", "x-permission: thing:read\n      x-reach: far"), `listThings: x-reach "far" is not tenant`},
 		"a reach without a permission":      {replace("x-permission: thing:read", "x-permission: none\n      x-reach: tenant"), "listThings: has x-reach and no x-permission that could reach so far"},
 		"what is no YAML":                   {replace("openapi: 3.0.3", "openapi: ["), "read openapi.yaml:"},
-		"what is no OpenAPI":      {drop("info: { title: Small, version: \"1\", contact: { name: Tester } }\n"), "openapi.yaml: invalid info"},
+		"what is no OpenAPI":                {drop("info: { title: Small, version: \"1\", contact: { name: Tester } }\n"), "openapi.yaml: invalid info"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

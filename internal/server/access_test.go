@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-erp/rollcall/internal/auth"
+	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/seed"
 )
 
@@ -73,13 +74,46 @@ func TestAccess_aSuspendedTenantsSessionsEndAtOnce(t *testing.T) {
 	assert.Equal(t, http.StatusOK, h.do(session).Status)
 }
 
+// holder is a user with one role, for the matrix of roles and operations.
+type holder struct {
+	name, user  string
+	permissions []string
+	wholeTenant bool // holds them in all institutions
+}
+
+// holders are users of every kind: each built-in role, roles of the school's own, and assignments limited to one
+// institution.
+func (h *harness) holders() []holder {
+	h.t.Helper()
+	var all []holder
+	var every []string
+	for _, r := range h.contract.Roles() {
+		reaches := r.Reach == contract.ReachInstitutions
+		all = append(all, holder{r.Name, demoUsers[r.Name], r.Permissions, reaches})
+		if reaches {
+			all = append(all, holder{r.Name + " of one institution", h.userWith(assigned{role: r.Name, institution: mainCampus}), r.Permissions, false})
+			every = append(every, r.Permissions...)
+		}
+	}
+	for permission := range h.contract.Permissions {
+		id := h.role("Only "+permission, contract.ReachInstitutions, permission)
+		all = append(all,
+			holder{"only " + permission, h.userWith(assigned{roleID: id}), []string{permission}, true},
+			holder{"only " + permission + " in one institution", h.userWith(assigned{roleID: id, institution: mainCampus}), []string{permission}, false})
+	}
+	for _, reach := range []contract.Reach{contract.ReachSections, contract.ReachStudents} {
+		all = append(all, holder{"all on " + string(reach), h.userWith(assigned{roleID: h.role("All "+string(reach), reach, every...)}), every, false})
+	}
+	undeclared := h.role("Undeclared", contract.ReachInstitutions, "gone:read")
+	return append(all, holder{"undeclared", h.userWith(assigned{roleID: undeclared}), nil, true}, holder{"no role", h.userWith(), nil, false})
+}
+
 func TestAccess_everyRoleMayDoExactlyWhatTheDocumentSays(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	checked := 0
-	for _, role := range h.contract.Roles() {
-		held := role.Permissions
-		token := h.token(role.Name)
+	checked, allowed := 0, 0
+	for _, who := range h.holders() {
+		token := h.tokenIn(seed.DemoTenant, who.user, time.Hour)
 		for id, op := range h.contract.Operations {
 			if op.Public || id == "logout" {
 				continue
@@ -90,13 +124,16 @@ func TestAccess_everyRoleMayDoExactlyWhatTheDocumentSays(t *testing.T) {
 				c.Body = `{"nonsense":1}` // refused by whoever may call it: nothing changes
 			}
 			got := h.do(c)
-			permitted := op.Permission == "" || slices.Contains(held, op.Permission)
-			assert.Equal(t, permitted, got.Status != http.StatusForbidden, "%s as %s: %d", id, role, got.Status)
+			permitted := op.Permission == "" || slices.Contains(who.permissions, op.Permission) && (who.wholeTenant || !op.WholeTenant)
+			assert.Equal(t, permitted, got.Status != http.StatusForbidden, "%s as %s: %d", id, who.name, got.Status)
 			assert.Less(t, got.Status, 500)
 			checked++
+			if permitted {
+				allowed++
+			}
 		}
 	}
-	t.Logf("operation x role: %d pairs, all as declared", checked)
+	t.Logf("operation x role: %d pairs, %d of them allowed, all as declared", checked, allowed)
 }
 
 func TestAccess_wrongSignInsAllGetTheSameAnswer(t *testing.T) {
@@ -120,6 +157,18 @@ func TestAccess_wrongSignInsAllGetTheSameAnswer(t *testing.T) {
 			first = problem
 		}
 		assert.Equal(t, first, problem, name)
+	}
+}
+
+// What needs no permission is not limited to the rows that somebody may see, so it must be about the caller alone.
+func TestAccess_onlyTheCallersOwnAccountNeedsNoPermission(t *testing.T) {
+	t.Parallel()
+	c, err := document()
+	require.NoError(t, err)
+	for id, op := range c.Operations {
+		if op.Permission == "" {
+			assert.Equal(t, "auth", op.Tag, id)
+		}
 	}
 }
 
