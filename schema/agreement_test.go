@@ -36,20 +36,23 @@ var stored = map[string][]string{
 	"StudentAdmission": {"students", "enrollments", "users"}, "StudentPatch": {"students", "users"},
 	"Withdrawal": {"enrollments"}, "Transfer": {"enrollments", "students"},
 	"TeacherAssignment": {"teaching_assignments"},
-	"GuardianInput":     {"guardians", "student_guardians"}, "GuardianUpdate": {"guardians", "student_guardians"},
+	"UserCreate":        {"users"}, "UserPatch": {"users"}, "RoleAssignmentInput": {"user_roles"},
+	"RoleCreate": {"roles"}, "RolePatch": {"roles"},
+	"GuardianInput": {"guardians", "student_guardians"}, "GuardianUpdate": {"guardians", "student_guardians"},
 }
 
 // shown are the schemas of answers that are rows.
 var shown = map[string][]string{
 	"Institution": {"institutions"}, "AcademicYear": {"academic_years"}, "Class": {"classes"}, "Section": {"sections"},
 	"Teacher": {"teaching_assignments", "users"}, "Student": {"students", "users"}, "Enrollment": {"enrollments"}, "Guardian": {"guardians", "student_guardians"},
-	"SessionSummary": {"sessions"}, "SessionUser": {"users"},
+	"SessionSummary": {"sessions"}, "SessionUser": {"users"}, "User": {"users"}, "RoleAssignment": {"user_roles"}, "Role": {"roles"},
 }
 
 // transient are the schemas of requests that are stored nowhere as they are.
 var transient = map[string]string{
 	"LoginRequest": "compared", "PasswordChange": "hashed", "StudentAdmissions": "a list of StudentAdmission",
 	"GuardianReplacement": "a list of GuardianUpdate", "TeacherReplacement": "a list of TeacherAssignment",
+	"RoleAssignments": "a list of RoleAssignmentInput",
 }
 
 // apart are the properties that have no column of their name, or one that differs on purpose.
@@ -62,7 +65,12 @@ var apart = map[string]string{
 	"Transfer.institutionId":         "the present one when absent", "Transfer.startedOn": "today when absent",
 	"Transfer.admissionNumber": "the present one when absent",
 	"SessionSummary.isCurrent": "whether it is the session that asks",
-	"SessionUser.email":        "who signs in has one", "SessionUser.roles": "rows of user_roles", "SessionUser.permissions": "from the roles",
+	"UserCreate.email":         "a student may have none", "UserPatch.email": "who has one keeps one",
+	"UserCreate.password": "hashed", "UserCreate.roles": "rows of user_roles", "User.roles": "rows of user_roles",
+	"RoleAssignmentInput.roleId": "a built-in role has its name instead", "RoleAssignment.roleId": "a built-in role has its name instead",
+	"RoleAssignment.role": "one of the school's own has its id instead", "Role.isBuiltIn": "whether it has no row",
+	"Role.createdAt": "a built-in role has none", "Role.updatedAt": "a built-in role has none",
+	"SessionUser.email": "who signs in has one", "SessionUser.roles": "rows of user_roles", "SessionUser.permissions": "from the roles",
 }
 
 func TestAgreement_everySchemaOfARequestIsKnown(t *testing.T) {

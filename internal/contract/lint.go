@@ -50,17 +50,9 @@ func (l *linter) roles() {
 		used[op.Permission] = true
 	}
 	for name, role := range l.Contract.roles {
-		if role.Description == "" {
-			l.addf("x-roles", "%s; give it a description", name)
-		}
+		l.role(name, role)
 		for _, permission := range role.Permissions {
 			held[permission] = true
-			if _, declared := l.Permissions[permission]; !declared {
-				l.addf("x-roles", "%s holds %s; declare it in x-permissions", name, permission)
-			}
-			if role.Reach != ReachInstitutions && l.onlyWholeTenant(permission) {
-				l.addf("x-roles", "%s holds %s, which no operation takes from one that reaches only %s; remove it", name, permission, role.Reach)
-			}
 		}
 	}
 	for permission, purpose := range l.Permissions {
@@ -72,6 +64,20 @@ func (l *linter) roles() {
 		}
 		if !used[permission] {
 			l.addf("x-permissions", "no operation needs %s; remove it", permission)
+		}
+	}
+}
+
+func (l *linter) role(name string, role Role) {
+	if role.Description == "" {
+		l.addf("x-roles", "%s; give it a description", name)
+	}
+	for _, permission := range role.Permissions {
+		if _, declared := l.Permissions[permission]; !declared {
+			l.addf("x-roles", "%s holds %s; declare it in x-permissions", name, permission)
+		}
+		if role.Reach != ReachInstitutions && l.onlyWholeTenant(permission) {
+			l.addf("x-roles", "%s holds %s, which no operation takes from one that reaches only %s; remove it", name, permission, role.Reach)
 		}
 	}
 }
