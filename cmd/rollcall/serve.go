@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/config"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/ratelimit"
 	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
 )
@@ -59,8 +60,13 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger, ready func(ne
 		return err
 	}
 	defer database.Close()
+	limiter, err := ratelimit.New(ratelimit.Config{Scale: c.RateLimitScale, RedisURL: c.RedisURL.Reveal(), Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = limiter.Close() }()
 	handler, err := server.New(server.Dependencies{
-		DB: database, Contract: document, Box: box, Log: log,
+		DB: database, Contract: document, Box: box, Log: log, Limiter: limiter, TrustedProxies: c.TrustedProxies,
 		Sessions: auth.Limits{Idle: c.SessionIdle, Lifetime: c.SessionLifetime},
 	})
 	if err != nil {

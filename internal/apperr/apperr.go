@@ -27,6 +27,8 @@ const (
 	PreconditionFailed
 	TooLarge
 	UnsupportedMediaType
+	// TooManyRequests is a caller whose limit is used up.
+	TooManyRequests
 	Unavailable
 	// OutcomeUnknown is the commit whose reply was lost: it may have happened.
 	OutcomeUnknown
@@ -59,7 +61,7 @@ type Error struct {
 	Kind       Kind
 	Detail     string // for people; empty when the kind says it all
 	Fields     []Field
-	RetryAfter time.Duration // for Unavailable and OutcomeUnknown
+	RetryAfter time.Duration // for TooManyRequests, Unavailable and OutcomeUnknown
 	cause      error
 }
 
@@ -163,7 +165,7 @@ func KindOf(err error) Kind {
 
 var kindNames = [...]string{
 	"internal", "invalid", "unauthenticated", "forbidden", "not found", "method not allowed", "conflict",
-	"precondition failed", "too large", "unsupported media type", "unavailable", "outcome unknown", "canceled",
+	"precondition failed", "too large", "unsupported media type", "too many requests", "unavailable", "outcome unknown", "canceled",
 }
 
 // String is the kind in words.

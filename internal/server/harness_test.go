@@ -20,6 +20,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/dbtest"
+	"github.com/rollcall-erp/rollcall/internal/ratelimit"
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/seed"
 	"github.com/rollcall-erp/rollcall/internal/server"
@@ -61,14 +62,19 @@ func newHarnessWith(t *testing.T, config db.Config) *harness {
 }
 
 // newHarnessOn serves a database that is there already; config.URL may lead to it another way.
-func newHarnessOn(t *testing.T, database *dbtest.Database, config db.Config) *harness {
+func newHarnessOn(t *testing.T, database *dbtest.Database, config db.Config, adjust ...func(*server.Dependencies)) *harness {
 	t.Helper()
 	c, err := document()
 	require.NoError(t, err)
 	log := &logBuffer{t: t}
-	e, err := server.New(server.Dependencies{
+	d := server.Dependencies{
 		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+		Limiter: newLimiter(t, ratelimit.Config{Scale: 1000}), // the tests of the limits have their own
+	}
+	for _, change := range adjust {
+		change(&d)
+	}
+	e, err := server.New(d)
 	require.NoError(t, err)
 	s := httptest.NewServer(e)
 	client := s.Client()
