@@ -34,6 +34,13 @@ type Class struct {
 	UpdatedAt     time.Time
 }
 
+type ControlGuess struct {
+	Purpose   string
+	Subject   []byte
+	Failures  float64
+	CountedAt time.Time
+}
+
 type ControlTenant struct {
 	ID        uuid.UUID
 	Slug      string
@@ -67,6 +74,13 @@ type Guardian struct {
 	Phone     *string
 	CreatedAt time.Time
 	UpdatedAt time.Time
+}
+
+type Guess struct {
+	Purpose   string
+	Subject   []byte
+	Failures  float64
+	CountedAt time.Time
 }
 
 type Institution struct {

@@ -124,7 +124,9 @@ func (l *Limiter) Take(ctx context.Context, key string, limit Limit) Decision {
 
 // Refused says whether a bucket is known to be empty, and takes nothing. It asks only this process's memory of what Take
 // has refused, so it is quick and may miss what another instance knows.
-func (l *Limiter) Refused(key string, limit Limit) (Decision, bool) { return l.recall(key, l.scaled(limit)) }
+func (l *Limiter) Refused(key string, limit Limit) (Decision, bool) {
+	return l.recall(key, l.scaled(limit))
+}
 
 // recall spares the bucket's keeper all who come back too early: nothing can make a bucket fill faster.
 func (l *Limiter) recall(key string, limit Limit) (Decision, bool) {
