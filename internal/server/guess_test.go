@@ -74,9 +74,11 @@ func (h *harness) passTime(d time.Duration) {
 func TestGuessing_afterTenWrongPasswordsTheRightOneHasToWait(t *testing.T) {
 	t.Parallel()
 	h := newGuessHarness(t)
-	h.guessWrong(stranger, 9)
-	assert.Equal(t, http.StatusOK, h.signInFrom(stranger), "the tenth try is free, and success forgets")
-	h.db.Exec(t, `delete from `+h.schema()+`.sessions`) // the address is unknown again
+	for range 2 {
+		h.guessWrong(stranger, 9)
+		assert.Equal(t, http.StatusOK, h.signInFrom(stranger), "the tenth try is free, and success forgets")
+		h.db.Exec(t, `delete from `+h.schema()+`.sessions`) // the address is unknown again
+	}
 	h.delay(stranger)
 	wrong, right := h.tryPassword(stranger, teacher, "wrong"), h.tryPassword(stranger, teacher, seed.DemoPassword)
 	assert.Equal(t, http.StatusUnauthorized, right.Status)
