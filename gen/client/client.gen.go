@@ -1623,7 +1623,9 @@ type ClientInterface interface {
 	// LoginWithBody Sign in
 	//
 	// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
-	// answer in the same time, so nothing can be learnt about who has an account.
+	// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
+	// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
+	// password. Who signs in from where this user has signed in before waits only for tries from there.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1633,7 +1635,9 @@ type ClientInterface interface {
 	// Login Sign in
 	//
 	// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
-	// answer in the same time, so nothing can be learnt about who has an account.
+	// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
+	// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
+	// password. Who signs in from where this user has signed in before waits only for tries from there.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2161,7 +2165,9 @@ func (c *Client) UpdateAcademicYearWithApplicationMergePatchPlusJSONBody(ctx con
 // LoginWithBody Sign in
 //
 // Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
-// answer in the same time, so nothing can be learnt about who has an account.
+// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
+// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
+// password. Who signs in from where this user has signed in before waits only for tries from there.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2181,7 +2187,9 @@ func (c *Client) LoginWithBody(ctx context.Context, contentType string, body io.
 // Login Sign in
 //
 // Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
-// answer in the same time, so nothing can be learnt about who has an account.
+// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
+// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
+// password. Who signs in from where this user has signed in before waits only for tries from there.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4972,7 +4980,9 @@ type ClientWithResponsesInterface interface {
 	// LoginWithBodyWithResponse Sign in
 	//
 	// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
-	// answer in the same time, so nothing can be learnt about who has an account.
+	// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
+	// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
+	// password. Who signs in from where this user has signed in before waits only for tries from there.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4982,7 +4992,9 @@ type ClientWithResponsesInterface interface {
 	// LoginWithResponse Sign in
 	//
 	// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
-	// answer in the same time, so nothing can be learnt about who has an account.
+	// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
+	// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
+	// password. Who signs in from where this user has signed in before waits only for tries from there.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9383,7 +9395,9 @@ func (c *ClientWithResponses) UpdateAcademicYearWithApplicationMergePatchPlusJSO
 // LoginWithBodyWithResponse Sign in
 //
 // Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
-// answer in the same time, so nothing can be learnt about who has an account.
+// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
+// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
+// password. Who signs in from where this user has signed in before waits only for tries from there.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9399,7 +9413,9 @@ func (c *ClientWithResponses) LoginWithBodyWithResponse(ctx context.Context, con
 // LoginWithResponse Sign in
 //
 // Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
-// answer in the same time, so nothing can be learnt about who has an account.
+// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
+// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
+// password. Who signs in from where this user has signed in before waits only for tries from there.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -74,6 +74,18 @@ func TestTake_countsDownAndThenSaysWhenToComeBack(t *testing.T) {
 	})
 }
 
+func TestTake_countsEvenWhereTheIntervalIsNoBinaryFraction(t *testing.T) {
+	t.Parallel()
+	inBoth(t, func(t *testing.T, c ratelimit.Config) {
+		l := newLimiter(t, c)
+		for caller := range 20 {
+			d := l.Take(t.Context(), fmt.Sprint("caller ", caller), ratelimit.Limit{Requests: 600, Per: time.Minute})
+			assert.Equal(t, 599, d.Remaining)
+			assert.InDelta(t, 0.1, d.Reset.Seconds(), 0.001)
+		}
+	})
+}
+
 func TestTake_aHundredAtOnceAreAdmittedExactlyAsTheBucketHolds(t *testing.T) {
 	t.Parallel()
 	inBoth(t, func(t *testing.T, c ratelimit.Config) {

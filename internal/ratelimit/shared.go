@@ -60,9 +60,16 @@ func (s *shared) take(ctx context.Context, key string, limit Limit) (Decision, e
 		return Decision{}, fmt.Errorf("ask Redis: %w", err)
 	}
 	return Decision{
-		Allowed: result.Allowed > 0, Limit: limit, Remaining: result.Remaining,
+		Allowed: result.Allowed > 0, Limit: limit, Remaining: limit.remaining(result.ResetAfter),
 		RetryAfter: max(0, result.RetryAfter), Reset: result.ResetAfter,
 	}, nil
+}
+
+// remaining is what a bucket holds that is full again after reset. The script's own figure is cut off, not rounded, and so
+// often one too low: 0.1 s is no binary fraction.
+func (l Limit) remaining(reset time.Duration) int {
+	const rounding = 0.001
+	return max(0, int(float64(l.Requests)-float64(reset)/float64(l.interval())+rounding))
 }
 
 // newFallback tells the operator when the local buckets take over and when Redis is back.

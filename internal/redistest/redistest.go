@@ -36,7 +36,7 @@ func New(t testing.TB) *Server {
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { _ = listener.Close() }()
 	return listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
@@ -46,7 +46,7 @@ func freePort(t testing.TB) int {
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
 	s.exited = make(chan struct{})
-	s.command = exec.CommandContext(context.WithoutCancel(t.Context()), "redis-server", //nolint:gosec // a test's own port
+	s.command = exec.CommandContext(context.WithoutCancel(t.Context()), "redis-server",
 		"--bind", "127.0.0.1", "--port", fmt.Sprint(s.port), "--save", "", "--appendonly", "no", "--dir", t.TempDir())
 	require.NoError(t, s.command.Start(), "redis-server is needed: make test-tools")
 	command, exited := s.command, s.exited
@@ -54,11 +54,12 @@ func (s *Server) Start(t testing.TB) {
 		_ = command.Wait()
 		close(exited)
 	}()
-	require.Eventually(t, s.answers, startTimeout, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return s.answers(t.Context()) }, startTimeout, 5*time.Millisecond)
 }
 
-func (s *Server) answers() bool {
-	conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", s.port), time.Second)
+func (s *Server) answers(ctx context.Context) bool {
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
 	if err != nil {
 		return false
 	}

@@ -135,7 +135,7 @@ func TestGuessing_aHundredAtOnceGetNoMoreThanTheFreeOnes(t *testing.T) {
 	}
 	t.Logf("100 guesses at once on two instances in %v: %v were compared", time.Since(start).Round(time.Millisecond), counted)
 	assert.True(t, counted >= 10 && counted <= free, "%v", counted)
-	assert.EqualValues(t, counted, dbtest.Value[float64](t, database, `select ceil(sum(failures)) from `+instances[0].schema()+`.guesses`), "one account, one count")
+	assert.EqualValues(t, 1, instances[0].count("guesses", "true"), "one account, one count")
 }
 
 func TestGuessing_theOwnerSignsInFromAKnownAddressWhileAStrangerHammers(t *testing.T) {

@@ -28,6 +28,12 @@ type limits struct {
 	proven  *lru.Cache[[sha256.Size]byte, struct{}] // digests of tokens that have authenticated
 }
 
+// As the draft spells them; names of headers have no case.
+const (
+	rateLimitPolicyHeader = "RateLimit-Policy"
+	rateLimitHeader       = "RateLimit"
+)
+
 // provenTokens bounds the tokens that are remembered, about 100 bytes each.
 const provenTokens = 1 << 15
 
@@ -105,8 +111,8 @@ func (l limited) key(kind, who string) string { return l.op.RateTier.Name + ":" 
 // say puts a decision into the response (draft-ietf-httpapi-ratelimit-headers-10), and is an error when it is no.
 func (l limited) say(d ratelimit.Decision) error {
 	name := l.op.RateTier.Name
-	l.header.Set("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", name, d.Limit.Requests, seconds(d.Limit.Per)))
-	l.header.Set("RateLimit", fmt.Sprintf("%q;r=%d;t=%d", name, d.Remaining, seconds(d.Reset)))
+	l.header.Set(rateLimitPolicyHeader, fmt.Sprintf("%q;q=%d;w=%d", name, d.Limit.Requests, seconds(d.Limit.Per)))
+	l.header.Set(rateLimitHeader, fmt.Sprintf("%q;r=%d;t=%d", name, d.Remaining, seconds(d.Reset)))
 	if d.Allowed {
 		return nil
 	}
