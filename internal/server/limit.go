@@ -28,10 +28,10 @@ type limits struct {
 	proven  *lru.Cache[[sha256.Size]byte, struct{}] // digests of tokens that have authenticated
 }
 
-// As the draft spells them; names of headers have no case.
+// As net/http spells them; the draft writes RateLimit, but names of headers have no case.
 const (
-	rateLimitPolicyHeader = "RateLimit-Policy"
-	rateLimitHeader       = "RateLimit"
+	rateLimitPolicyHeader = "Ratelimit-Policy"
+	rateLimitHeader       = "Ratelimit"
 )
 
 // provenTokens bounds the tokens that are remembered, about 100 bytes each.

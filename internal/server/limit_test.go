@@ -86,7 +86,7 @@ func TestLimit_everyAnswerSaysWhatIsLeftAndThe429WhenToComeBack(t *testing.T) {
 	assert.True(t, wait >= 1 && wait <= 5, "%d", wait)
 }
 
-const policyHeader, limitHeader = "RateLimit-Policy", "RateLimit"
+const policyHeader, limitHeader = "Ratelimit-Policy", "Ratelimit"
 
 var readLeft = regexp.MustCompile(`^"read";r=(\d+);t=(\d+)$`)
 
