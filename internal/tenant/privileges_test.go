@@ -34,6 +34,7 @@ func TestOrdinaryUser_isEnough(t *testing.T) {
 	own := db.SchemaName(one.ID)
 	assertDenied(t, url, own, db.SchemaName(two.ID)+".institutions")
 	assertDenied(t, url, own, "control.tenants")
+	assertDenied(t, url, own, db.RiverSchema+".river_job")
 	assertDenied(t, url, own, own+".goose_db_version")
 	assertAllowed(t, url, own, own+".next_version")
 }
