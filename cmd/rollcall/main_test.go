@@ -114,6 +114,19 @@ func (s *served) post(path, token, body string) (int, string) {
 	return response.StatusCode, string(raw)
 }
 
+func (s *served) get(path string) string {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url+path, nil)
+	require.NoError(s.t, err)
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(s.t, err)
+	defer func() { _ = response.Body.Close() }()
+	raw, err := io.ReadAll(response.Body)
+	require.NoError(s.t, err)
+	return string(raw)
+}
+
 func (s *served) signIn() string {
 	s.t.Helper()
 	status, body := s.post("/v1/auth/login", "", `{"tenant":"demo","email":"registrar@demo.school","password":"rollcall demo 2026"}`)
@@ -132,6 +145,8 @@ func TestDev_servesTheDemoStopsOnCtrlCAndKeepsItsData(t *testing.T) {
 	assert.Contains(t, s.output.String(), "Made an encryption key")
 	assert.Contains(t, s.output.String(), "/docs")
 	assert.Contains(t, s.output.String(), "admin@demo.school")
+	require.Eventually(t, func() bool { return strings.Contains(s.get("/metrics"), `rollcall_task_duration_seconds_count{outcome="success",task="cleanup"} 2`) },
+		time.Minute, 200*time.Millisecond, "the tasks run for both demo tenants")
 	status, body := s.post("/v1/students", s.signIn(), newcomer)
 	require.Equal(t, http.StatusCreated, status, body)
 	s.stop()
@@ -210,7 +225,12 @@ func TestTenantAndUser_anOperatorSetsUpASchoolGroup(t *testing.T) {
 		{"a long enough password\n", "user create head@north.example --tenant south", 1, `no tenant "south"`},
 		{"a long enough password\n", "user create Head@North.example --tenant north", 0, "Created head@north.example"},
 		{"a long enough password\n", "user create head@north.example --tenant north", 1, "Already in use"},
+		{"", "jobs run", 0, "cleanup: 1 done, 0 failed, 0 skipped"},
+		{"", "jobs run --task cleanup --tenant north", 0, "cleanup: 1 done"},
+		{"", "jobs run --task nosuch", 1, "there are cleanup"},
 		{"", "tenant suspend north", 0, "Suspended"},
+		{"", "jobs run --tenant north", 1, "north is suspended"},
+		{"", "jobs run", 0, "cleanup: 0 done"},
 		{"", "tenant resume north", 0, "Resumed"},
 		{"", "migrate up", 0, "1 tenant"},
 		{"", "migrate status", 0, "north"},

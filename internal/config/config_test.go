@@ -23,6 +23,8 @@ func TestRead_hasDefaults(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "127.0.0.1:8080", c.Addr)
 	assert.Equal(t, ".data", c.DataDir)
+	assert.Empty(t, c.MetricsAddr)
+	assert.True(t, c.Jobs)
 	require.ErrorContains(t, c.RequireDatabase(), "DATABASE_URL")
 	require.ErrorContains(t, c.RequireKey(), "ROLLCALL_ENCRYPTION_KEY")
 }
@@ -48,6 +50,15 @@ func TestRead_sessionLimitsAreBounded(t *testing.T) {
 			require.ErrorContains(t, err, name, value)
 		}
 	}
+}
+
+func TestRead_jobsAreOnOrOff(t *testing.T) {
+	t.Parallel()
+	c, err := config.Read(env(map[string]string{"ROLLCALL_JOBS": "off"}))
+	require.NoError(t, err)
+	assert.False(t, c.Jobs)
+	_, err = config.Read(env(map[string]string{"ROLLCALL_JOBS": "perhaps"}))
+	require.ErrorContains(t, err, "ROLLCALL_JOBS")
 }
 
 func TestSecret_neverPrints(t *testing.T) {

@@ -127,7 +127,9 @@ type dispatchArgs struct{}
 func (dispatchArgs) Kind() string { return "dispatch" }
 
 // InsertOpts says that dispatch goes first, and is not repeated: the next tick does it again.
-func (dispatchArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 1, Priority: 1} }
+func (dispatchArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: 1, Priority: 1}
+}
 
 type dispatcher struct {
 	river.WorkerDefaults[dispatchArgs]

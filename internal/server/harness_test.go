@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -67,7 +66,7 @@ func newHarnessOn(t *testing.T, database *dbtest.Database, config db.Config) *ha
 	require.NoError(t, err)
 	log := &logBuffer{t: t}
 	e, err := server.New(server.Dependencies{
-		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Metrics: server.NewMetrics(), Log: newLogger(c, log),
 	})
 	require.NoError(t, err)
 	s := httptest.NewServer(e)

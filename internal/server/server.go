@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/academic"
@@ -46,6 +47,9 @@ type Dependencies struct {
 	Box      *seal.Box
 	Sessions auth.Limits
 	Log      *slog.Logger
+	// Metrics takes what the server measures (NewMetrics). It is served as /metrics unless MetricsElsewhere.
+	Metrics          *prometheus.Registry
+	MetricsElsewhere bool
 }
 
 // New puts the server together. An error is a fault of the program: document and generated code do not fit.
@@ -55,7 +59,11 @@ func New(d Dependencies) (http.Handler, error) {
 	e.IPExtractor = echo.ExtractIPDirect() // never X-Forwarded-For, which anybody can send
 	e.HTTPErrorHandler = renderer{log: d.Log}.render
 
-	e.Use(requestID, accessLog(d.Log), recovered, securityHeaders)
+	measured, err := newRequests(d.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	e.Use(requestID, measured.measure, accessLog(d.Log), recovered, securityHeaders)
 
 	handlers := operations{
 		sessions:  &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions},
@@ -68,6 +76,10 @@ func New(d Dependencies) (http.Handler, error) {
 		return nil, err
 	}
 	system{db: d.DB, contract: d.Contract}.register(e)
+	if !d.MetricsElsewhere {
+		e.GET("/metrics", echo.WrapHandler(MetricsHandler(d.Metrics, d.Log)))
+	}
+	measured.name(d.Contract, e.Routes())
 	return headAsGet(e), nil
 }
 
