@@ -189,7 +189,12 @@ func assertClosed(t *testing.T, r *http.Request, header http.Header) {
 	t.Helper()
 	require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
 	require.Equal(t, "DENY", header.Get("X-Frame-Options"))
-	require.Contains(t, header.Get("Content-Security-Policy"), "default-src 'none'")
+	for _, directive := range []string{"default-src", "base-uri", "form-action", "frame-ancestors"} {
+		require.Contains(t, header.Get("Content-Security-Policy"), directive+" 'none'")
+	}
+	require.Equal(t, "max-age=63072000; includeSubDomains", header.Get("Strict-Transport-Security"))
+	require.Equal(t, "no-referrer", header.Get("Referrer-Policy"))
+	require.Empty(t, header.Get("Access-Control-Allow-Origin"), "no other origin may read it")
 	require.NotEmpty(t, header.Get("X-Request-ID"))
 	require.Empty(t, header.Get("Server"), "no banner")
 	if strings.HasPrefix(r.URL.Path, "/v1/") {
