@@ -68,10 +68,10 @@ type served struct {
 
 var apiAddress = regexp.MustCompile(`API\s+(http://\S+)/v1`)
 
-func startDev(t *testing.T, dir, addr string) *served {
+func startDev(t *testing.T, dir, addr string, env ...string) *served {
 	t.Helper()
 	s := &served{t: t, output: &bytes.Buffer{}, rest: make(chan struct{})}
-	s.cmd = program(t, []string{"ROLLCALL_DATA_DIR=" + dir, "ROLLCALL_ADDR=" + addr}, "dev")
+	s.cmd = program(t, append(env, "ROLLCALL_DATA_DIR="+dir, "ROLLCALL_ADDR="+addr), "dev")
 	stdout, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)
 	s.cmd.Stderr = io.Discard
@@ -116,7 +116,12 @@ func (s *served) post(path, token, body string) (int, string) {
 
 func (s *served) get(path string) string {
 	s.t.Helper()
-	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url+path, nil)
+	return s.fetch(s.url + path)
+}
+
+func (s *served) fetch(url string) string {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, url, nil)
 	require.NoError(s.t, err)
 	request.Close = true
 	response, err := http.DefaultClient.Do(request)
@@ -170,6 +175,22 @@ func TestDev_aBusyPortIsSurvived(t *testing.T) {
 	assert.Contains(t, s.output.String(), "is in use; taking a free port")
 	assert.NotContains(t, s.url, busy.Addr().String())
 	s.signIn()
+}
+
+func TestDev_metricsHaveAListenerOfTheirOwnAndTasksAreOffIfWanted(t *testing.T) {
+	t.Parallel()
+	reserved, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := reserved.Addr().String()
+	require.NoError(t, reserved.Close())
+	s := startDev(t, openDir(t), "127.0.0.1:0", "ROLLCALL_METRICS_ADDR="+addr, "ROLLCALL_JOBS=off")
+	defer s.stop()
+	assert.Contains(t, s.get("/metrics"), "/problems/not-found")
+	metrics := s.fetch("http://" + addr + "/metrics")
+	assert.Contains(t, metrics, `pgxpool_max_conns{pool="requests"} 20`)
+	assert.Contains(t, metrics, `operation="unknown"`, "the request above")
+	assert.NotContains(t, metrics, `pool="jobs"`)
+	assert.NotContains(t, metrics, "rollcall_task")
 }
 
 // openDir is a directory that the unprivileged PostgreSQL can enter, which t.TempDir is not.

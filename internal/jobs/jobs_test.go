@@ -134,7 +134,7 @@ func TestRunner_recoversWhenItsConnectionsAreKilled(t *testing.T) {
 	id := d.Tenant(t, "one").ID
 	var r record
 	start(t, d, "only", r.task(time.Second))
-	for range 3 {
+	for range 2 {
 		before := len(r.of(id))
 		require.Eventually(t, func() bool { return len(r.of(id)) > before+1 }, soon, 50*time.Millisecond)
 		d.Exec(t, `select pg_terminate_backend(pid) from pg_stat_activity
