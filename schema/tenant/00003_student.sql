@@ -10,7 +10,7 @@ create table students (
     last_name        text        not null constraint students_last_name_check check (char_length(last_name) between 1 and 100),
     date_of_birth    date,
     gender           text        constraint students_gender_check check (gender in ('female', 'male', 'other', 'undisclosed')),
-    phone            text        constraint students_phone_check check (char_length(phone) between 7 and 20),
+    phone            text        constraint students_phone_check check (phone ~ '^[0-9 \t\n\f\r+()-]{7,20}$'),
     -- The national id: sealed with the installation's key, a keyed digest for uniqueness, the last four digits to show.
     aadhar_sealed    bytea,
     aadhar_digest    bytea       constraint students_aadhar_number_key unique,
@@ -18,9 +18,12 @@ create table students (
     admission_date   date        not null,
     address          text        constraint students_address_check check (char_length(address) between 1 and 500),
     blood_group      text        constraint students_blood_group_check check (blood_group in ('A+', 'A-', 'B+', 'B-', 'AB+', 'AB-', 'O+', 'O-')),
-    -- jsonb prints with spaces after : and , so its text may be longer than the 16 KiB of a request.
+    -- At most 50 names and three levels. jsonb prints with spaces after : and , so its text may be longer than the 16 KiB of
+    -- a request.
     custom_fields    jsonb       not null default '{}'
-                                 constraint students_custom_fields_check check (jsonb_typeof(custom_fields) = 'object' and octet_length(custom_fields::text) <= 32768),
+                                 constraint students_custom_fields_check check (jsonb_typeof(custom_fields) = 'object' and octet_length(custom_fields::text) <= 32768
+                                     and jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 50
+                                     and not jsonb_path_exists(custom_fields, 'strict $.**{3 to last} ? (@.type() == "object" || @.type() == "array")')),
     status           text        not null default 'active' constraint students_status_check check (status in ('active', 'withdrawn')),
     version          bigint      not null default 1,
     search_text      text        not null generated always as (lower(first_name || ' ' || last_name || ' ' || admission_number)) stored,
@@ -65,7 +68,7 @@ create table guardians (
     first_name text        not null constraint guardians_first_name_check check (char_length(first_name) between 1 and 100),
     last_name  text        not null constraint guardians_last_name_check check (char_length(last_name) between 1 and 100),
     email      text        constraint guardians_email_check check (char_length(email) <= 255),
-    phone      text        constraint guardians_phone_check check (char_length(phone) between 7 and 20),
+    phone      text        constraint guardians_phone_check check (phone ~ '^[0-9 \t\n\f\r+()-]{7,20}$'),
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
 );
