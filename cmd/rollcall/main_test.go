@@ -150,7 +150,9 @@ func TestDev_servesTheDemoStopsOnCtrlCAndKeepsItsData(t *testing.T) {
 	assert.Contains(t, s.output.String(), "Made an encryption key")
 	assert.Contains(t, s.output.String(), "/docs")
 	assert.Contains(t, s.output.String(), "admin@demo.school")
-	require.Eventually(t, func() bool { return strings.Contains(s.get("/metrics"), `rollcall_task_duration_seconds_count{outcome="success",task="cleanup"} 2`) },
+	require.Eventually(t, func() bool {
+		return strings.Contains(s.get("/metrics"), `rollcall_task_duration_seconds_count{outcome="success",task="cleanup"} 2`)
+	},
 		time.Minute, 200*time.Millisecond, "the tasks run for both demo tenants")
 	status, body := s.post("/v1/students", s.signIn(), newcomer)
 	require.Equal(t, http.StatusCreated, status, body)

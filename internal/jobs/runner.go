@@ -90,8 +90,7 @@ func riverConfig(c Config, registry *river.Workers) *river.Config {
 		Logger:  c.Log,
 		Workers: registry,
 		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
-		// No LISTEN: nothing here is in a hurry, and so no connection has to be kept and restored, and a pooler that shares
-		// sessions may stand between.
+		// No LISTEN: nothing here is in a hurry, and so no connection has to be kept and restored when PostgreSQL restarts.
 		PollOnly:                    true,
 		FetchPollInterval:           min(2*time.Second, c.Tick),
 		JobTimeout:                  runTimeout + 2*noteTimeout,

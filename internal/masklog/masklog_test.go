@@ -126,7 +126,7 @@ func TestHandler_isOtherwiseLikeAnyOther(t *testing.T) {
 	var out bytes.Buffer
 	err := slogtest.TestHandler(masklog.New(slog.NewJSONHandler(&out, nil), nil), func() []map[string]any {
 		var lines []map[string]any
-		for _, raw := range bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n")) {
+		for raw := range bytes.SplitSeq(bytes.TrimSpace(out.Bytes()), []byte("\n")) {
 			var line map[string]any
 			require.NoError(t, json.Unmarshal(raw, &line))
 			lines = append(lines, line)

@@ -214,7 +214,7 @@ func TestCheck_wantsAnUpToDateRegistry(t *testing.T) {
 	require.NoError(t, m.WithFiles(next(t)).Check(t.Context()), "the tenants are not its business")
 	behind := m.WithFiles(plus(t, "control/90000_next.sql", "select 1"))
 	require.ErrorIs(t, behind.Check(t.Context()), tenant.ErrMigrationsPending)
-	assert.ErrorContains(t, tenant.NewMigrator(emptyDatabase(t).URL).Check(t.Context()), "run `rollcall migrate up`")
+	require.ErrorContains(t, tenant.NewMigrator(emptyDatabase(t).URL).Check(t.Context()), "run `rollcall migrate up`")
 	d.Exec(t, "drop schema "+db.RiverSchema+" cascade")
 	require.ErrorIs(t, m.Check(t.Context()), tenant.ErrMigrationsPending, "the job queue is missing")
 	require.NoError(t, m.Up(t.Context(), nil))
