@@ -86,7 +86,7 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "address", "http://"+addr.String())
+	log.Info("serving", "url", "http://"+addr.String())
 	ready(addr)
 	return s.run(ctx)
 }
@@ -121,7 +121,7 @@ func (s *service) serveMetrics(ctx context.Context, metrics *prometheus.Registry
 	routes.Handle("GET /metrics", server.MetricsHandler(metrics, s.log))
 	addr, err := s.listen(ctx, "ROLLCALL_METRICS_ADDR", s.config.MetricsAddr, routes)
 	if err == nil {
-		s.log.Info("serving metrics", "address", "http://"+addr.String()+"/metrics")
+		s.log.Info("serving metrics", "url", "http://"+addr.String()+"/metrics")
 	}
 	return err
 }

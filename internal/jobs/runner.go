@@ -87,7 +87,7 @@ func newRuns(c Config) (*runs, error) {
 func riverConfig(c Config, registry *river.Workers) *river.Config {
 	return &river.Config{
 		Schema:  db.RiverSchema,
-		Logger:  c.Log,
+		Logger:  slog.New(warnings{c.Log.Handler()}),
 		Workers: registry,
 		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
 		// No LISTEN: nothing here is in a hurry, and so no connection has to be kept and restored when PostgreSQL restarts.
@@ -118,6 +118,20 @@ func (r *Runner) Run(ctx context.Context) error {
 	<-r.client.Stopped()
 	return nil
 }
+
+// warnings leaves out what the queue says of its everyday work, several lines a minute.
+type warnings struct{ slog.Handler }
+
+// Enabled is true from the level of warnings on.
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+}
+
+// WithAttrs keeps leaving it out.
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler { return warnings{w.Handler.WithAttrs(attrs)} }
+
+// WithGroup keeps leaving it out.
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
 
 // dispatchArgs is the job that looks for what is due. The leader inserts it at every tick.
 type dispatchArgs struct{}
