@@ -109,3 +109,21 @@ returning id, class_id, name, capacity, is_active, created_at, updated_at;
 update sections set name = @name, capacity = @capacity, is_active = @is_active, updated_at = now()
 where id = @id
 returning id, class_id, name, capacity, is_active, created_at, updated_at;
+
+-- name: ListTeachers :many
+select u.id, u.first_name, u.last_name from teaching_assignments a
+join users u on u.id = a.user_id
+where a.section_id = @section_id
+order by u.last_name, u.first_name, u.id;
+
+-- name: ActiveUsers :many
+-- Which of these users there are. The lock keeps them until the assignment is made.
+select id from users where id = any(@ids::uuid[]) and is_active for share;
+
+-- name: DismissTeachers :exec
+delete from teaching_assignments where section_id = @section_id and user_id <> all(@user_ids::uuid[]);
+
+-- name: AssignTeachers :exec
+insert into teaching_assignments (section_id, user_id)
+select @section_id, unnest(@user_ids::uuid[])
+on conflict do nothing;

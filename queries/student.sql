@@ -50,8 +50,11 @@ values (@id, @student_id, @institution_id, @academic_year_id, @class_id, @sectio
 insert into guardians (id, first_name, last_name, email, phone) values (@id, @first_name, @last_name, @email, @phone);
 
 -- name: LinkGuardians :batchexec
+-- A link that is there already becomes what is wished.
 insert into student_guardians (student_id, guardian_id, relationship, is_primary, position)
-values (@student_id, @guardian_id, @relationship, @is_primary, @position);
+values (@student_id, @guardian_id, @relationship, @is_primary, @position)
+on conflict on constraint student_guardians_pkey do update
+set relationship = excluded.relationship, is_primary = excluded.is_primary, position = excluded.position;
 
 -- name: GetStudent :one
 select * from student_records where id = @id;
@@ -151,10 +154,14 @@ update guardians set first_name = @first_name, last_name = @last_name, email = @
 where id = @id;
 
 -- name: UnlinkGuardians :exec
-delete from student_guardians where student_id = @student_id;
+delete from student_guardians where student_id = @student_id and guardian_id = any(@ids::uuid[]);
+
+-- name: DemoteGuardians :exec
+-- None is the primary one, so that another can become it.
+update student_guardians set is_primary = false where student_id = @student_id and is_primary;
 
 -- name: DeleteLoneGuardians :exec
--- Guardians of nobody any more, who never had a sign-in, are not kept.
+-- Guardians of nobody any more, who never had a sign-in, are not kept. Whose other children are out of sight is so too.
 delete from guardians g
 where g.id = any(@ids::uuid[]) and g.user_id is null
   and not exists (select 1 from student_guardians l where l.guardian_id = g.id);

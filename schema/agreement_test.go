@@ -35,20 +35,21 @@ var stored = map[string][]string{
 	"SectionCreate": {"sections"}, "SectionPatch": {"sections"},
 	"StudentAdmission": {"students", "enrollments", "users"}, "StudentPatch": {"students", "users"},
 	"Withdrawal": {"enrollments"}, "Transfer": {"enrollments", "students"},
-	"GuardianInput": {"guardians", "student_guardians"}, "GuardianUpdate": {"guardians", "student_guardians"},
+	"TeacherAssignment": {"teaching_assignments"},
+	"GuardianInput":     {"guardians", "student_guardians"}, "GuardianUpdate": {"guardians", "student_guardians"},
 }
 
 // shown are the schemas of answers that are rows.
 var shown = map[string][]string{
 	"Institution": {"institutions"}, "AcademicYear": {"academic_years"}, "Class": {"classes"}, "Section": {"sections"},
-	"Student": {"students", "users"}, "Enrollment": {"enrollments"}, "Guardian": {"guardians", "student_guardians"},
+	"Teacher": {"teaching_assignments", "users"}, "Student": {"students", "users"}, "Enrollment": {"enrollments"}, "Guardian": {"guardians", "student_guardians"},
 	"SessionSummary": {"sessions"}, "SessionUser": {"users"},
 }
 
 // transient are the schemas of requests that are stored nowhere as they are.
 var transient = map[string]string{
 	"LoginRequest": "compared", "PasswordChange": "hashed", "StudentAdmissions": "a list of StudentAdmission",
-	"GuardianReplacement": "a list of GuardianUpdate",
+	"GuardianReplacement": "a list of GuardianUpdate", "TeacherReplacement": "a list of TeacherAssignment",
 }
 
 // apart are the properties that have no column of their name, or one that differs on purpose.

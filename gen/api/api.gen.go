@@ -1162,6 +1162,39 @@ type StudentPatchGender string
 // StudentStatus Whether the student attends.
 type StudentStatus string
 
+// Teacher A teacher of a section.
+type Teacher struct {
+	// FirstName First name.
+	FirstName string `json:"firstName"`
+
+	// LastName Last name.
+	LastName string `json:"lastName"`
+
+	// UserId The user.
+	UserId openapi_types.UUID `json:"userId"`
+}
+
+// TeacherAssignment A user who teaches a section.
+type TeacherAssignment struct {
+	// UserId An active user.
+	UserId openapi_types.UUID `json:"userId"`
+}
+
+// TeacherList All teachers of a section.
+type TeacherList struct {
+	// Data The rows.
+	Data []Teacher `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// TeacherReplacement The teachers that a section has from now on.
+type TeacherReplacement struct {
+	// Teachers Up to twenty, each once.
+	Teachers []TeacherAssignment `json:"teachers"`
+}
+
 // Transfer The next place of a student.
 type Transfer struct {
 	// AcademicYearId A year of the institution; active and not over.
@@ -1465,6 +1498,9 @@ type UpdateSectionJSONRequestBody = SectionPatch
 // UpdateSectionApplicationMergePatchPlusJSONRequestBody defines body for UpdateSection for application/merge-patch+json ContentType.
 type UpdateSectionApplicationMergePatchPlusJSONRequestBody = SectionPatch
 
+// ReplaceTeachersJSONRequestBody defines body for ReplaceTeachers for application/json ContentType.
+type ReplaceTeachersJSONRequestBody = TeacherReplacement
+
 // AdmitStudentJSONRequestBody defines body for AdmitStudent for application/json ContentType.
 type AdmitStudentJSONRequestBody = StudentAdmission
 
@@ -1554,6 +1590,12 @@ type ServerInterface interface {
 	// UpdateSection Change a section
 	// (PATCH /v1/sections/{sectionId})
 	UpdateSection(ctx echo.Context, sectionId openapi_types.UUID) error
+	// ListTeachers A section's teachers
+	// (GET /v1/sections/{sectionId}/teachers)
+	ListTeachers(ctx echo.Context, sectionId openapi_types.UUID) error
+	// ReplaceTeachers Replace a section's teachers
+	// (PUT /v1/sections/{sectionId}/teachers)
+	ReplaceTeachers(ctx echo.Context, sectionId openapi_types.UUID) error
 	// ListStudents List and search students
 	// (GET /v1/students)
 	ListStudents(ctx echo.Context, params ListStudentsParams) error
@@ -2023,6 +2065,38 @@ func (w *ServerInterfaceWrapper) UpdateSection(ctx echo.Context) error {
 	return err
 }
 
+// ListTeachers converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTeachers(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sectionId" -------------
+	var sectionId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sectionId", ctx.Param("sectionId"), &sectionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sectionId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTeachers(ctx, sectionId)
+	return err
+}
+
+// ReplaceTeachers converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceTeachers(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sectionId" -------------
+	var sectionId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sectionId", ctx.Param("sectionId"), &sectionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sectionId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceTeachers(ctx, sectionId)
+	return err
+}
+
 // ListStudents converts echo context to params.
 func (w *ServerInterfaceWrapper) ListStudents(ctx echo.Context) error {
 	var err error
@@ -2406,6 +2480,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/sections", wrapper.CreateSection, options.OperationMiddlewares["createSection"]...)
 	router.GET(options.BaseURL+"/v1/sections/:sectionId", wrapper.GetSection, options.OperationMiddlewares["getSection"]...)
 	router.PATCH(options.BaseURL+"/v1/sections/:sectionId", wrapper.UpdateSection, options.OperationMiddlewares["updateSection"]...)
+	router.GET(options.BaseURL+"/v1/sections/:sectionId/teachers", wrapper.ListTeachers, options.OperationMiddlewares["listTeachers"]...)
+	router.PUT(options.BaseURL+"/v1/sections/:sectionId/teachers", wrapper.ReplaceTeachers, options.OperationMiddlewares["replaceTeachers"]...)
 	router.GET(options.BaseURL+"/v1/students", wrapper.ListStudents, options.OperationMiddlewares["listStudents"]...)
 	router.POST(options.BaseURL+"/v1/students", wrapper.AdmitStudent, options.OperationMiddlewares["admitStudent"]...)
 	router.POST(options.BaseURL+"/v1/students/bulk", wrapper.AdmitStudents, options.OperationMiddlewares["admitStudents"]...)
@@ -5662,6 +5738,329 @@ func (response UpdateSection503ApplicationProblemPlusJSONResponse) VisitUpdateSe
 	return err
 }
 
+type ListTeachersRequestObject struct {
+	SectionId openapi_types.UUID `json:"sectionId"`
+}
+
+type ListTeachersResponseObject interface {
+	VisitListTeachersResponse(w http.ResponseWriter) error
+}
+
+type ListTeachers200JSONResponse TeacherList
+
+func (response ListTeachers200JSONResponse) VisitListTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeachers400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeachers400ApplicationProblemPlusJSONResponse) VisitListTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeachers401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeachers401ApplicationProblemPlusJSONResponse) VisitListTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeachers403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeachers403ApplicationProblemPlusJSONResponse) VisitListTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeachers404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeachers404ApplicationProblemPlusJSONResponse) VisitListTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeachers429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeachers429ApplicationProblemPlusJSONResponse) VisitListTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeachers500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeachers500ApplicationProblemPlusJSONResponse) VisitListTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeachers503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeachers503ApplicationProblemPlusJSONResponse) VisitListTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTeachersRequestObject struct {
+	SectionId openapi_types.UUID `json:"sectionId"`
+	Body      *ReplaceTeachersJSONRequestBody
+}
+
+type ReplaceTeachersResponseObject interface {
+	VisitReplaceTeachersResponse(w http.ResponseWriter) error
+}
+
+type ReplaceTeachers200JSONResponse TeacherList
+
+func (response ReplaceTeachers200JSONResponse) VisitReplaceTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTeachers400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceTeachers400ApplicationProblemPlusJSONResponse) VisitReplaceTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTeachers401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceTeachers401ApplicationProblemPlusJSONResponse) VisitReplaceTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTeachers403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceTeachers403ApplicationProblemPlusJSONResponse) VisitReplaceTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTeachers404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceTeachers404ApplicationProblemPlusJSONResponse) VisitReplaceTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTeachers409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceTeachers409ApplicationProblemPlusJSONResponse) VisitReplaceTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTeachers413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceTeachers413ApplicationProblemPlusJSONResponse) VisitReplaceTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTeachers415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceTeachers415ApplicationProblemPlusJSONResponse) VisitReplaceTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTeachers429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceTeachers429ApplicationProblemPlusJSONResponse) VisitReplaceTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTeachers500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceTeachers500ApplicationProblemPlusJSONResponse) VisitReplaceTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTeachers503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceTeachers503ApplicationProblemPlusJSONResponse) VisitReplaceTeachersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListStudentsRequestObject struct {
 	Params ListStudentsParams
 }
@@ -7454,6 +7853,12 @@ type StrictServerInterface interface {
 	// UpdateSection Change a section
 	// (PATCH /v1/sections/{sectionId})
 	UpdateSection(ctx context.Context, request UpdateSectionRequestObject) (UpdateSectionResponseObject, error)
+	// ListTeachers A section's teachers
+	// (GET /v1/sections/{sectionId}/teachers)
+	ListTeachers(ctx context.Context, request ListTeachersRequestObject) (ListTeachersResponseObject, error)
+	// ReplaceTeachers Replace a section's teachers
+	// (PUT /v1/sections/{sectionId}/teachers)
+	ReplaceTeachers(ctx context.Context, request ReplaceTeachersRequestObject) (ReplaceTeachersResponseObject, error)
 	// ListStudents List and search students
 	// (GET /v1/students)
 	ListStudents(ctx context.Context, request ListStudentsRequestObject) (ListStudentsResponseObject, error)
@@ -8364,6 +8769,79 @@ func (sh *strictHandler) UpdateSection(ctx echo.Context, sectionId openapi_types
 		return err
 	} else if validResponse, ok := response.(UpdateSectionResponseObject); ok {
 		return validResponse.VisitUpdateSectionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTeachers operation middleware
+func (sh *strictHandler) ListTeachers(ctx echo.Context, sectionId openapi_types.UUID) error {
+	var request ListTeachersRequestObject
+
+	request.SectionId = sectionId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTeachers(ctx.Request().Context(), request.(ListTeachersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTeachers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTeachersResponseObject); ok {
+		return validResponse.VisitListTeachersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceTeachers operation middleware
+func (sh *strictHandler) ReplaceTeachers(ctx echo.Context, sectionId openapi_types.UUID) error {
+	var request ReplaceTeachersRequestObject
+
+	request.SectionId = sectionId
+
+	var body ReplaceTeachersJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceTeachers(ctx.Request().Context(), request.(ReplaceTeachersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceTeachers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceTeachersResponseObject); ok {
+		return validResponse.VisitReplaceTeachersResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -12,6 +12,42 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+const activeUsers = `-- name: ActiveUsers :many
+select id from users where id = any($1::uuid[]) and is_active for share
+`
+
+// Which of these users there are. The lock keeps them until the assignment is made.
+func (q *Queries) ActiveUsers(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, activeUsers, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const assignTeachers = `-- name: AssignTeachers :exec
+insert into teaching_assignments (section_id, user_id)
+select $1, unnest($2::uuid[])
+on conflict do nothing
+`
+
+func (q *Queries) AssignTeachers(ctx context.Context, sectionID uuid.UUID, userIds []uuid.UUID) error {
+	_, err := q.db.Exec(ctx, assignTeachers, sectionID, userIds)
+	return err
+}
+
 const countAcademicYears = `-- name: CountAcademicYears :one
 select count(*) from (select 1 from academic_years where ($1::uuid is null or institution_id = $1) limit $2) as counted
 `
@@ -197,6 +233,15 @@ func (q *Queries) CreateSection(ctx context.Context, arg CreateSectionParams) (S
 		&i.UpdatedAt,
 	)
 	return i, err
+}
+
+const dismissTeachers = `-- name: DismissTeachers :exec
+delete from teaching_assignments where section_id = $1 and user_id <> all($2::uuid[])
+`
+
+func (q *Queries) DismissTeachers(ctx context.Context, sectionID uuid.UUID, userIds []uuid.UUID) error {
+	_, err := q.db.Exec(ctx, dismissTeachers, sectionID, userIds)
+	return err
 }
 
 const endCurrentAcademicYear = `-- name: EndCurrentAcademicYear :exec
@@ -476,6 +521,39 @@ func (q *Queries) ListSections(ctx context.Context, arg ListSectionsParams) ([]S
 			&i.CreatedAt,
 			&i.UpdatedAt,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listTeachers = `-- name: ListTeachers :many
+select u.id, u.first_name, u.last_name from teaching_assignments a
+join users u on u.id = a.user_id
+where a.section_id = $1
+order by u.last_name, u.first_name, u.id
+`
+
+type ListTeachersRow struct {
+	ID        uuid.UUID
+	FirstName string
+	LastName  string
+}
+
+func (q *Queries) ListTeachers(ctx context.Context, sectionID uuid.UUID) ([]ListTeachersRow, error) {
+	rows, err := q.db.Query(ctx, listTeachers, sectionID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListTeachersRow
+	for rows.Next() {
+		var i ListTeachersRow
+		if err := rows.Scan(&i.ID, &i.FirstName, &i.LastName); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -210,6 +210,8 @@ func (b *CreateGuardiansBatchResults) Close() error {
 const linkGuardians = `-- name: LinkGuardians :batchexec
 insert into student_guardians (student_id, guardian_id, relationship, is_primary, position)
 values ($1, $2, $3, $4, $5)
+on conflict on constraint student_guardians_pkey do update
+set relationship = excluded.relationship, is_primary = excluded.is_primary, position = excluded.position
 `
 
 type LinkGuardiansBatchResults struct {
@@ -226,6 +228,7 @@ type LinkGuardiansParams struct {
 	Position     int16
 }
 
+// A link that is there already becomes what is wished.
 func (q *Queries) LinkGuardians(ctx context.Context, arg []LinkGuardiansParams) *LinkGuardiansBatchResults {
 	batch := &pgx.Batch{}
 	for _, a := range arg {

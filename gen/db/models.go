@@ -171,6 +171,11 @@ type StudentRecord struct {
 	StartedOn               *openapi_types.Date
 }
 
+type TeachingAssignment struct {
+	UserID    uuid.UUID
+	SectionID uuid.UUID
+}
+
 type User struct {
 	ID           uuid.UUID
 	Email        *string

@@ -89,9 +89,19 @@ where g.id = any($1::uuid[]) and g.user_id is null
   and not exists (select 1 from student_guardians l where l.guardian_id = g.id)
 `
 
-// Guardians of nobody any more, who never had a sign-in, are not kept.
+// Guardians of nobody any more, who never had a sign-in, are not kept. Whose other children are out of sight is so too.
 func (q *Queries) DeleteLoneGuardians(ctx context.Context, ids []uuid.UUID) error {
 	_, err := q.db.Exec(ctx, deleteLoneGuardians, ids)
+	return err
+}
+
+const demoteGuardians = `-- name: DemoteGuardians :exec
+update student_guardians set is_primary = false where student_id = $1 and is_primary
+`
+
+// None is the primary one, so that another can become it.
+func (q *Queries) DemoteGuardians(ctx context.Context, studentID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, demoteGuardians, studentID)
 	return err
 }
 
@@ -763,11 +773,11 @@ func (q *Queries) TakenIdentifiers(ctx context.Context, arg TakenIdentifiersPara
 }
 
 const unlinkGuardians = `-- name: UnlinkGuardians :exec
-delete from student_guardians where student_id = $1
+delete from student_guardians where student_id = $1 and guardian_id = any($2::uuid[])
 `
 
-func (q *Queries) UnlinkGuardians(ctx context.Context, studentID uuid.UUID) error {
-	_, err := q.db.Exec(ctx, unlinkGuardians, studentID)
+func (q *Queries) UnlinkGuardians(ctx context.Context, studentID uuid.UUID, ids []uuid.UUID) error {
+	_, err := q.db.Exec(ctx, unlinkGuardians, studentID, ids)
 	return err
 }
 

@@ -44,7 +44,7 @@ func newSchool(t *testing.T) school {
 // as is the same database for somebody of a new tenant.
 func (s school) as(t *testing.T, slug string) school {
 	t.Helper()
-	s.ctx = auth.With(t.Context(), auth.Principal{Tenant: s.database.Tenant(t, slug).ID})
+	s.ctx = auth.With(t.Context(), auth.Principal{Tenant: s.database.Tenant(t, slug).ID, Roles: []string{"admin"}})
 	return s
 }
 

@@ -65,5 +65,24 @@ func Lookup(ctx context.Context) (Principal, bool) {
 	return p, ok
 }
 
-// Scope is the schema of the principal's tenant.
-func Scope(ctx context.Context) db.Scope { return db.Tenant(From(ctx).Tenant) }
+// Scope is the schema of the principal's tenant, with the rows that the principal may see.
+func Scope(ctx context.Context) db.Scope {
+	p := From(ctx)
+	return db.Tenant(p.Tenant).Limited(p.visibility())
+}
+
+// visibility adds up over the roles: a teacher sees the sections, a guardian the students, any other role everything.
+func (p Principal) visibility() db.Visibility {
+	var v db.Visibility
+	for _, role := range p.Roles {
+		switch role {
+		case "teacher":
+			v.TeacherOf = p.User
+		case "guardian":
+			v.GuardianOf = p.User
+		default:
+			v.All = true
+		}
+	}
+	return v
+}

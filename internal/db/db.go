@@ -10,7 +10,9 @@
 // constraint name.
 //
 // A tenant's schema and role are named after its id, so a request needs no look-up to find them; the statement that
-// selects them also checks, in the same round trip, that the registry knows the tenant as active.
+// selects them also checks, in the same round trip, that the registry knows the tenant as active. The same statement
+// limits the transaction to the rows that its Scope may see: the policies of schema/tenant/00008_visibility.sql do the
+// rest, for every statement there is and will be.
 package db
 
 import (
@@ -18,7 +20,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -94,33 +95,3 @@ func (d *DB) Ping(ctx context.Context) error {
 
 // Close waits for connections in use and closes the pool.
 func (d *DB) Close() { d.pool.Close() }
-
-// Scope is the schema that a transaction runs in, and which of its rows are there for it.
-type Scope struct {
-	tenant  uuid.UUID
-	visible *Visibility // nil: all rows
-}
-
-// Limited is the scope with only the rows that are visible.
-func (s Scope) Limited(v Visibility) Scope {
-	s.visible = &v
-	return s
-}
-
-// Visibility says which rows of a tenant are there for a transaction. The parts add up; the zero value sees nothing.
-type Visibility struct {
-	All          bool        // every row of the tenant
-	Institutions []uuid.UUID // what belongs to these institutions
-	TeacherOf    uuid.UUID   // the sections that this user is assigned to, and their students
-	GuardianOf   uuid.UUID   // the students that this user is linked to
-}
-
-// Control is the schema of the tenant registry.
-var Control = Scope{}
-
-// Tenant is the schema of a tenant, with all its rows.
-func Tenant(id uuid.UUID) Scope { return Scope{tenant: id} }
-
-// SchemaName is the name of a tenant's schema and of the role that may use it: t_ and the 32 hex digits of the id, so it
-// is short, needs no quoting and cannot be chosen by anybody.
-func SchemaName(tenant uuid.UUID) string { return fmt.Sprintf("t_%x", tenant[:]) }

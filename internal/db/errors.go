@@ -44,6 +44,7 @@ const (
 	serializationFailure   = "40001"
 	deadlockDetected       = "40P01"
 	tooManyConnections     = "53300"
+	insufficientPrivilege  = "42501"
 	lockNotAvailable       = "55P03"
 	queryCanceled          = "57014"
 	adminShutdown          = "57P01"
@@ -155,12 +156,20 @@ func unavailable(cause error) error {
 	return e
 }
 
+// rowSecurityCheck is the server's function that refuses to write a row that a policy hides. It tells that refusal from a
+// missing grant, which has the same SQLSTATE and is a fault of ours.
+const rowSecurityCheck = "ExecWithCheckOptions"
+
 func translateState(pg *pgconn.PgError, err error) error {
 	switch pg.Code {
 	case uniqueViolation, foreignKeyViolation, checkViolation:
 		return constraintError(pg, err)
 	case serializationFailure, deadlockDetected, lockNotAvailable, queryCanceled:
 		return unavailable(err)
+	case insufficientPrivilege:
+		if pg.Routine == rowSecurityCheck {
+			return apperr.Wrap(apperr.Forbidden, "This is not yours to write.", err)
+		}
 	}
 	switch {
 	case strings.HasPrefix(pg.Code, classDataException):

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/devdb"
 )
 
@@ -150,7 +151,9 @@ func (s *server) tenantRoles(ctx context.Context, name string) (roles []string) 
 			continue
 		}
 		found, _ := pgx.CollectRows(rows, pgx.RowTo[string])
-		roles = append(roles, found...)
+		for _, role := range found {
+			roles = append(roles, role, db.LimitedRole(role))
+		}
 	}
 	return roles
 }

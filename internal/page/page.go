@@ -125,3 +125,8 @@ func Finish[K, R, T any](r Request[K], rows []R, counted int64, key func(R) K, c
 	}
 	return data, info
 }
+
+// Whole is the page of a list that is short enough to be one: so many rows, of at most so many.
+func Whole(rows, most int) api.PageInfo {
+	return api.PageInfo{Page: new(int32(1)), Limit: most, Total: int64(rows), TotalPages: int64(min(1, rows))}
+}

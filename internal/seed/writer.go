@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
@@ -39,7 +40,7 @@ func (w writer) write(ctx context.Context, q *db.Queries) error {
 	if apperr.KindOf(db.Translate(err)) != apperr.NotFound {
 		return err
 	}
-	for _, step := range []func(context.Context, *db.Queries) error{w.structure, w.users, w.endedSessions, w.admissions, w.withdrawal} {
+	for _, step := range []func(context.Context, *db.Queries) error{w.structure, w.users, w.teaching, w.endedSessions, w.admissions, w.withdrawal} {
 		if err := step(ctx, q); err != nil {
 			return err
 		}
@@ -102,6 +103,16 @@ func (w writer) users(ctx context.Context, q *db.Queries) error {
 		}
 		if err := q.GrantRole(ctx, id, p.role); err != nil {
 			return fmt.Errorf("role: %w", err)
+		}
+	}
+	return nil
+}
+
+// teaching gives the teacher one section of each of two grades.
+func (w writer) teaching(ctx context.Context, q *db.Queries) error {
+	for _, section := range []int{401, 403} {
+		if err := q.AssignTeachers(ctx, numbered(section), []uuid.UUID{numbered(503)}); err != nil {
+			return fmt.Errorf("teaching assignment: %w", err)
 		}
 	}
 	return nil

@@ -64,6 +64,12 @@ func newHarnessOn(t *testing.T, database *dbtest.Database, config db.Config) *ha
 	t.Helper()
 	c, err := document()
 	require.NoError(t, err)
+	return newHarnessOf(t, c, database, config)
+}
+
+// newHarnessOf serves by another document.
+func newHarnessOf(t *testing.T, c *contract.Contract, database *dbtest.Database, config db.Config) *harness {
+	t.Helper()
 	log := &logBuffer{t: t}
 	e, err := server.New(server.Dependencies{
 		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Metrics: server.NewMetrics(), Log: newLogger(c, log),
@@ -277,11 +283,16 @@ func (a answer) faults() []fault {
 // written.
 func (h *harness) digest() map[string]string {
 	h.t.Helper()
-	tables := dbtest.Values[string](h.t, h.db, `select tablename::text from pg_tables where schemaname = $1 and tablename <> 'sessions'`, h.schema())
+	return h.digestOf(h.schema())
+}
+
+func (h *harness) digestOf(schema string) map[string]string {
+	h.t.Helper()
+	tables := dbtest.Values[string](h.t, h.db, `select tablename::text from pg_tables where schemaname = $1 and tablename <> 'sessions'`, schema)
 	all := map[string]string{}
 	for _, table := range tables {
 		all[table] = dbtest.Value[string](h.t, h.db,
-			`select coalesce(md5(string_agg(r::text, '|' order by r::text)), '') from `+h.schema()+`.`+table+` r`)
+			`select coalesce(md5(string_agg(r::text, '|' order by r::text)), '') from `+schema+`.`+table+` r`)
 	}
 	return all
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/page"
 )
 
 // mostGuardians is how many a student can have; the list is one page of so many.
@@ -56,8 +57,11 @@ func replaceGuardians(ctx context.Context, q *db.Queries, student uuid.UUID, wan
 	if err := apperr.InvalidFields(faults); err != nil {
 		return err
 	}
-	if err := q.UnlinkGuardians(ctx, student); err != nil {
+	if err := q.UnlinkGuardians(ctx, student, plan.drop); err != nil {
 		return fmt.Errorf("unlink guardians: %w", err)
+	}
+	if err := q.DemoteGuardians(ctx, student); err != nil {
+		return fmt.Errorf("demote the primary guardian: %w", err)
 	}
 	if err := run(q.UpdateGuardians(ctx, plan.update), nowhere); err != nil {
 		return fmt.Errorf("update guardians: %w", err)
@@ -130,8 +134,5 @@ func guardianList(rows []gendb.ListGuardiansRow) api.GuardianList {
 			Email: r.Email, Phone: r.Phone, IsPrimary: r.IsPrimary,
 		}
 	}
-	one := int32(1)
-	return api.GuardianList{Data: data, Page: api.PageInfo{
-		Page: &one, Limit: mostGuardians, Total: int64(len(rows)), TotalPages: int64(min(1, len(rows))),
-	}}
+	return api.GuardianList{Data: data, Page: page.Whole(len(rows), mostGuardians)}
 }

@@ -2,6 +2,7 @@ package tenant_test
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -36,6 +37,32 @@ func write(ctx context.Context, d *db.DB, id uuid.UUID) error {
 		}
 		return err
 	})
+}
+
+// writeAndLook writes an institution, and looks for it with a view limited to it and with one limited to another.
+func writeAndLook(ctx context.Context, d *db.DB, id uuid.UUID) error {
+	institution := uuid.New()
+	if err := d.InTx(ctx, db.Tenant(id), db.Options{}, func(ctx context.Context, q *db.Queries) error {
+		code := strings.ToUpper(institution.String()[:18])
+		if _, err := q.CreateInstitution(ctx, gendb.CreateInstitutionParams{ID: institution, Name: code, Code: code}); err != nil {
+			return err
+		}
+		_, err := q.GetInstitution(ctx, institution)
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, seen := range []uuid.UUID{institution, uuid.New()} {
+		limited := db.Tenant(id).Limited(db.Visibility{Institutions: []uuid.UUID{seen}})
+		err := d.InTx(ctx, limited, db.ReadOnly, func(ctx context.Context, q *db.Queries) error {
+			_, err := q.GetInstitution(ctx, institution)
+			return err
+		})
+		if hidden := apperr.KindOf(err) == apperr.NotFound; hidden != (seen != institution) || err != nil && !hidden {
+			return fmt.Errorf("looking for %s within %s: %w", institution, seen, err)
+		}
+	}
+	return nil
 }
 
 // plus is the next version of this program, with one more migration (a path and its statement).

@@ -99,7 +99,7 @@ func TestUp_againChangesNothing(t *testing.T) {
 	// Every row of the catalogue that a migration or a grant writes, with the transaction that wrote it.
 	const catalogue = `select sum(hashtextextended(concat(oid, xmin), 0)) || ' ' || count(*) from (
 		select oid, xmin from pg_class union all select oid, xmin from pg_namespace union all
-		select oid, xmin from pg_default_acl union all select oid, xmin from pg_authid where rolname = any($1)) all_rows`
+		select oid, xmin from pg_default_acl union all select oid, xmin from pg_policy union all select oid, xmin from pg_trigger union all select oid, xmin from pg_authid where rolname = any($1)) all_rows`
 	roles := dbtest.Values[string](t, d, "select nspname::text from pg_namespace where nspname ~ '^t_'")
 	before := dbtest.Value[string](t, d, catalogue, roles)
 	for range 2 {
@@ -144,17 +144,29 @@ func emptyDatabase(t *testing.T) *dbtest.Database {
 	return d
 }
 
-// A dump that is restored on another server has the schemas, and neither the roles nor what was granted to them.
-func TestUp_restoresRolesAndGrants(t *testing.T) {
+// A dump that is restored on another server has the schemas, and neither the roles nor what was granted to them or said
+// about them in policies.
+func TestUp_restoresRolesGrantsAndPolicies(t *testing.T) {
 	t.Parallel()
-	d := dbtest.New(t)
-	demo := d.Tenant(t, "demo")
-	role := db.SchemaName(demo.ID)
-	d.Exec(t, "drop owned by "+role)
-	d.Exec(t, "drop role "+role)
-	require.ErrorIs(t, write(t.Context(), d.DB, demo.ID), db.ErrTenantUnavailable)
-	require.NoError(t, tenant.NewMigrator(d.URL).Up(t.Context(), nil))
-	require.NoError(t, write(t.Context(), d.DB, demo.ID))
+	for name, lost := range map[string]func(schema string) []string{
+		"all rows": func(schema string) []string { return []string{schema} },
+		"limited":  func(schema string) []string { return []string{db.LimitedRole(schema)} },
+		"both":     func(schema string) []string { return []string{schema, db.LimitedRole(schema)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := dbtest.New(t)
+			demo := d.Tenant(t, "demo")
+			require.NoError(t, writeAndLook(t.Context(), d.DB, demo.ID))
+			for _, role := range lost(db.SchemaName(demo.ID)) {
+				d.Exec(t, "drop owned by "+role)
+				d.Exec(t, "drop role "+role)
+			}
+			require.ErrorIs(t, writeAndLook(t.Context(), d.DB, demo.ID), db.ErrTenantUnavailable)
+			require.NoError(t, tenant.NewMigrator(d.URL).Up(t.Context(), nil))
+			require.NoError(t, writeAndLook(t.Context(), d.DB, demo.ID))
+		})
+	}
 }
 
 // A migration that waits for a table holds up every request behind it.

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/rollcall-erp/rollcall/internal/db"
 )
 
 const (
@@ -15,61 +17,96 @@ const (
 	uniqueViolation = "23505"
 )
 
-// createRole makes the tenant's role where it is missing, and lets the current user take it on.
-func (s *lockedSchema) createRole(ctx context.Context) error {
+// roles are the tenant's own, which sees all rows, and the limited one, which sees what its transaction may.
+func (s *lockedSchema) roles() []string { return []string{s.name, db.LimitedRole(s.name)} }
+
+// createRoles makes the tenant's roles where they are missing, and lets the current user take them on.
+func (s *lockedSchema) createRoles(ctx context.Context) error {
+	for _, role := range s.roles() {
+		if err := s.createRole(ctx, role); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *lockedSchema) createRole(ctx context.Context, name string) error {
 	// Roles belong to the whole server: another database, a copy of this one say, may have the tenant too. So the role
 	// may be there already, or be made there at this moment, which our lock does not prevent.
-	exists, err := s.ask(ctx, "select exists (select from pg_catalog.pg_roles where rolname = $1::name)")
+	exists, err := s.ask(ctx, "select exists (select from pg_catalog.pg_roles where rolname = $1::name)", name)
 	if err != nil {
-		return fmt.Errorf("look for role %s: %w", s.name, err)
+		return fmt.Errorf("look for role %s: %w", name, err)
 	}
-	role := quote(s.name)
 	if !exists {
-		err = s.exec(ctx, "create role "+role+" nologin noinherit")
+		err = s.exec(ctx, "create role "+quote(name)+" nologin noinherit")
 	}
 	if err != nil && !hasState(err, duplicateObject, uniqueViolation) {
-		return fmt.Errorf("create role %s (the database user needs CREATEROLE): %w", s.name, err)
+		return fmt.Errorf("create role %s (the database user needs CREATEROLE): %w", name, err)
 	}
-	err = s.exec(ctx, "grant "+role+" to current_user")
+	err = s.exec(ctx, "grant "+quote(name)+" to current_user")
 	if err != nil && !hasState(err, uniqueViolation) {
-		return fmt.Errorf("grant role %s to the database user: %w", s.name, err)
+		return fmt.Errorf("grant role %s to the database user: %w", name, err)
 	}
 	return nil
 }
 
 // lacksGrants is asked instead of granting every time, which would rewrite the catalogue for every table.
-const lacksGrants = `select not has_schema_privilege($1::name, $1::name::text, 'usage') or exists (
+const lacksGrants = `select not has_schema_privilege($2::name, $1::name::text, 'usage') or exists (
 	select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 	where n.nspname = $1::name and c.relkind in ('r', 'p', 'v', 'm') and c.relname <> '` + versionTable + `'
-	and not has_table_privilege($1::name, c.oid, 'select'))`
+	and not has_table_privilege($2::name, c.oid, 'select'))`
 
-// grant lets the role work with the rows of its schema, now and in tables to come, but not with goose's notes.
+// grant lets the roles work with the rows of their schema, now and in tables to come, but not with goose's notes.
 func (s *lockedSchema) grant(ctx context.Context) error {
-	lacking, err := s.ask(ctx, lacksGrants)
-	if err != nil {
-		return fmt.Errorf("look at the grants on schema %s: %w", s.name, err)
+	for _, role := range s.roles() {
+		lacking, err := s.ask(ctx, lacksGrants, s.name, role)
+		if err != nil {
+			return fmt.Errorf("look at the grants on schema %s: %w", s.name, err)
+		}
+		if !lacking {
+			continue
+		}
+		if err := s.grantTo(ctx, quote(role)); err != nil {
+			return fmt.Errorf("grant on schema %s: %w", s.name, err)
+		}
 	}
-	if !lacking {
-		return nil
-	}
+	return s.showAllRows(ctx)
+}
+
+func (s *lockedSchema) grantTo(ctx context.Context, role string) error {
 	const rights = "select, insert, update, delete"
-	name := quote(s.name)
+	schema := quote(s.name)
 	// Without arguments this is one exchange and one transaction.
-	err = s.exec(ctx, strings.Join([]string{
-		"grant usage on schema " + name + " to " + name,
-		"grant " + rights + " on all tables in schema " + name + " to " + name,
-		"alter default privileges in schema " + name + " grant " + rights + " on tables to " + name,
-		"revoke all on table " + name + "." + quote(versionTable) + " from " + name,
+	return s.exec(ctx, strings.Join([]string{
+		"grant usage on schema " + schema + " to " + role,
+		"grant " + rights + " on all tables in schema " + schema + " to " + role,
+		"alter default privileges in schema " + schema + " grant " + rights + " on tables to " + role,
+		"revoke all on table " + schema + "." + quote(versionTable) + " from " + role,
 	}, "; "))
+}
+
+// hidesRows asks for a table with row-level security that lacks the policy of the tenant's own role: a role that was lost
+// has taken its policies with it.
+const hidesRows = `select exists (
+	select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+	where n.nspname = $1::name and c.relrowsecurity
+	and not exists (select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polname = 'all_rows'))`
+
+// showAllRows gives the tenant's own role its policies again.
+func (s *lockedSchema) showAllRows(ctx context.Context) error {
+	hiding, err := s.ask(ctx, hidesRows, s.name)
+	if err == nil && hiding {
+		err = s.exec(ctx, "select "+quote(s.name)+".protect_rows()")
+	}
 	if err != nil {
-		return fmt.Errorf("grant on schema %s: %w", s.name, err)
+		return fmt.Errorf("repair the policies of schema %s: %w", s.name, err)
 	}
 	return nil
 }
 
-// ask runs a yes-or-no question about the schema's name.
-func (s *lockedSchema) ask(ctx context.Context, question string) (yes bool, err error) {
-	return yes, s.conn.QueryRow(ctx, question, s.name).Scan(&yes)
+// ask runs a yes-or-no question.
+func (s *lockedSchema) ask(ctx context.Context, question string, args ...any) (yes bool, err error) {
+	return yes, s.conn.QueryRow(ctx, question, args...).Scan(&yes)
 }
 
 func hasState(err error, states ...string) bool {

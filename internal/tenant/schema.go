@@ -84,9 +84,9 @@ func (s *lockedSchema) upgradeControl(ctx context.Context, files fs.FS) error {
 	return s.upgradeRiver(ctx)
 }
 
-// upgradeTenant makes role and schema where they are missing, and migrates. Repeating it does no harm.
+// upgradeTenant makes roles and schema where they are missing, and migrates. Repeating it does no harm.
 func (s *lockedSchema) upgradeTenant(ctx context.Context, files fs.FS) error {
-	if err := s.createRole(ctx); err != nil {
+	if err := s.createRoles(ctx); err != nil {
 		return err
 	}
 	if err := s.createSchema(ctx, s.name); err != nil {

@@ -1,14 +1,16 @@
 // Package tenant knows the tenants of an installation and builds what each of them has in the database.
 //
-// A tenant is a row in control.tenants, a schema, and a role that may use this schema and nothing else. Schema and role
-// have the same name, made from the tenant's id (see db.SchemaName):
+// A tenant is a row in control.tenants, a schema, and two roles that may use this schema and nothing else: one sees all
+// rows, the other what its transaction may (see schema/tenant/00008_visibility.sql). Their names are made from the
+// tenant's id (see db.SchemaName):
 //
 //	control.tenants   0198c7e0-… │ demo │ Demo School │ active
 //	schema            t_0198c7e0…          users, students, …, goose_db_version
-//	role              t_0198c7e0…          NOLOGIN; db.InTx takes it on for one transaction
+//	roles             t_0198c7e0…          NOLOGIN; db.InTx takes one on for one transaction
+//	                  t_0198c7e0…_limited
 //
 // [Registry] creates tenants, finds, suspends and resumes them. [Migrator] brings the registry and every tenant to the
-// version of this program. The files: create.go is the order of a creation, roles.go the role and its grants, migrate.go
+// version of this program. The files: create.go is the order of a creation, roles.go the roles and their grants, migrate.go
 // the way over all tenants, and schema.go the work on one schema, which both share.
 //
 // The database user may be an ordinary one with CREATEROLE and with CREATE on the database.

@@ -46,12 +46,14 @@ func TestCreate_takesAnID(t *testing.T) {
 	assert.Equal(t, id, made.ID)
 }
 
-func TestCreate_theRoleCanDoNothingByItself(t *testing.T) {
+func TestCreate_theRolesCanDoNothingByThemselves(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	role := db.SchemaName(d.Tenant(t, "demo").ID)
-	assert.False(t, dbtest.Value[bool](t, d, `select rolcanlogin or rolinherit or rolsuper or rolcreaterole or rolcreatedb
-		or rolbypassrls from pg_roles where rolname = $1`, role))
+	for _, name := range []string{role, db.LimitedRole(role)} {
+		assert.False(t, dbtest.Value[bool](t, d, `select rolcanlogin or rolinherit or rolsuper or rolcreaterole or rolcreatedb
+			or rolbypassrls from pg_roles where rolname = $1`, name))
+	}
 }
 
 func TestCreate_refusesBadParams(t *testing.T) {

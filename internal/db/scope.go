@@ -1,0 +1,68 @@
+package db
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// Scope is the schema that a transaction runs in, and which of its rows are there for it.
+type Scope struct {
+	tenant  uuid.UUID
+	visible *Visibility // nil: all rows
+}
+
+// Control is the schema of the tenant registry.
+var Control = Scope{}
+
+// Tenant is the schema of a tenant, with all its rows.
+func Tenant(id uuid.UUID) Scope { return Scope{tenant: id} }
+
+// Limited is the scope with only the rows that are visible. To a transaction the others do not exist: it cannot read,
+// count, change or refer to them.
+func (s Scope) Limited(v Visibility) Scope {
+	s.visible = &v
+	return s
+}
+
+// Visibility says which rows of a tenant are there for a transaction. The parts add up; the zero value sees nothing.
+type Visibility struct {
+	All          bool        // every row of the tenant
+	Institutions []uuid.UUID // what belongs to these institutions
+	TeacherOf    uuid.UUID   // the sections that this user is assigned to, and their students
+	GuardianOf   uuid.UUID   // the students that this user is linked to
+}
+
+// SchemaName is the name of a tenant's schema and of the role that may use all its rows: t_ and the 32 hex digits of the
+// id, so it is short, needs no quoting and cannot be chosen by anybody.
+func SchemaName(tenant uuid.UUID) string { return fmt.Sprintf("t_%x", tenant[:]) }
+
+// LimitedRole is the role for the visible rows of a tenant's schema.
+func LimitedRole(schemaName string) string { return schemaName + "_limited" }
+
+// view is the role that sees the scope's rows, and the settings that the policies read, empty for nothing.
+func (s Scope) view() (role, institutions, teacher, guardian string) {
+	role = SchemaName(s.tenant)
+	if s.visible == nil || s.visible.All {
+		return role, "", "", ""
+	}
+	v := s.visible
+	return LimitedRole(role), uuidArray(v.Institutions), orNone(v.TeacherOf), orNone(v.GuardianOf)
+}
+
+// uuidArray is PostgreSQL's text of an array.
+func uuidArray(ids []uuid.UUID) string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
+	}
+	return "{" + strings.Join(texts, ",") + "}"
+}
+
+func orNone(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
+}
