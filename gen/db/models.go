@@ -41,6 +41,15 @@ type ControlGuess struct {
 	CountedAt time.Time
 }
 
+type ControlTaskRun struct {
+	Task        string
+	TenantID    uuid.UUID
+	StartedAt   time.Time
+	FinishedAt  *time.Time
+	SucceededAt *time.Time
+	Failures    int32
+}
+
 type ControlTenant struct {
 	ID        uuid.UUID
 	Slug      string

@@ -56,6 +56,15 @@ type Field struct {
 	Message string // for people; never holds the value itself
 }
 
+// The codes of names that nobody expects: in a query, and in a body (the keyword of JSON Schema).
+const (
+	CodeUnknown              = "unknown"
+	CodeAdditionalProperties = "additionalProperties"
+)
+
+// Unknown reports whether the fault is the name itself. Such a name is told to who sent it, and to nobody else.
+func (f Field) Unknown() bool { return f.Code == CodeUnknown || f.Code == CodeAdditionalProperties }
+
 // Error is a failure that may be shown to the client.
 type Error struct {
 	Kind       Kind
@@ -144,7 +153,11 @@ func (e *Error) Error() string {
 		text.WriteString(": " + e.Detail)
 	}
 	for _, f := range e.Fields {
-		fmt.Fprintf(&text, " [%s %s %s]", f.In, f.Field, f.Code)
+		name := f.Field
+		if f.Unknown() {
+			name = "?" // the client made it up: it may be anything, personal data too
+		}
+		fmt.Fprintf(&text, " [%s %s %s]", f.In, name, f.Code)
 	}
 	if e.cause != nil {
 		text.WriteString(": " + e.cause.Error())

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/db"
 )
 
-// guesses slow down who tries secrets one after the other, on all instances together (OWASP ASVS 5.0, 6.1.1 and 6.3.1).
+// guesses slow down who tries secrets one after the other, on all instances together (OWASP ASVS 5.0, 6.3.1).
 // For each subject (an account, an address) the first free failures cost nothing; each one after them is followed by a
 // delay, which doubles from first to longest. While it lasts, tries are refused and do not lengthen it. Failures fade, one
 // in each span of fade, so nothing needs to be unlocked.

@@ -21,6 +21,8 @@ type Lookup func(name string) (value string, found bool)
 // Config is all that an operator can set.
 type Config struct {
 	Addr            string        // ROLLCALL_ADDR
+	MetricsAddr     string        // ROLLCALL_METRICS_ADDR: a listener of its own for /metrics; empty: on Addr
+	Jobs            bool          // ROLLCALL_JOBS=on|off: whether this instance runs periodic tasks
 	DatabaseURL     Secret        // DATABASE_URL; it holds a password
 	DataDir         string        // ROLLCALL_DATA_DIR, used by `rollcall dev` only
 	EncryptionKey   Secret        // ROLLCALL_ENCRYPTION_KEY, base64 of 32 bytes
@@ -65,6 +67,7 @@ func Read(lookup Lookup) (Config, error) {
 	}
 	c := Config{
 		Addr:            get("ROLLCALL_ADDR", "127.0.0.1:8080"),
+		MetricsAddr:     get("ROLLCALL_METRICS_ADDR", ""),
 		DatabaseURL:     Secret(get("DATABASE_URL", "")),
 		DataDir:         get("ROLLCALL_DATA_DIR", ".data"),
 		EncryptionKey:   Secret(get("ROLLCALL_ENCRYPTION_KEY", "")),
@@ -72,6 +75,9 @@ func Read(lookup Lookup) (Config, error) {
 		ShutdownTimeout: 20 * time.Second,
 	}
 	var err error
+	if c.Jobs, err = onOff(get, "ROLLCALL_JOBS", "on"); err != nil {
+		return Config{}, err
+	}
 	if c.SessionIdle, err = duration(get, "ROLLCALL_SESSION_IDLE", "1h", 5*time.Minute, 24*time.Hour); err != nil {
 		return Config{}, err
 	}
@@ -90,6 +96,16 @@ func Read(lookup Lookup) (Config, error) {
 		}
 	}
 	return c, nil
+}
+
+func onOff(get func(name, fallback string) string, name, fallback string) (bool, error) {
+	switch get(name, fallback) {
+	case "on":
+		return true, nil
+	case "off":
+		return false, nil
+	}
+	return false, fmt.Errorf("%s: want on or off", name)
 }
 
 // duration reads a time span within bounds.

@@ -25,6 +25,8 @@ func TestRead_hasDefaults(t *testing.T) {
 	assert.Equal(t, ".data", c.DataDir)
 	assert.InDelta(t, 1, c.RateLimitScale, 0)
 	assert.Empty(t, c.TrustedProxies)
+	assert.Empty(t, c.MetricsAddr)
+	assert.True(t, c.Jobs)
 	require.ErrorContains(t, c.RequireDatabase(), "DATABASE_URL")
 	require.ErrorContains(t, c.RequireKey(), "ROLLCALL_ENCRYPTION_KEY")
 }
@@ -72,6 +74,15 @@ func TestRead_theScaleOfRateLimitsIsBounded(t *testing.T) {
 		_, err := config.Read(env(map[string]string{"ROLLCALL_RATE_LIMIT_SCALE": bad}))
 		require.ErrorContains(t, err, "ROLLCALL_RATE_LIMIT_SCALE", bad)
 	}
+}
+
+func TestRead_jobsAreOnOrOff(t *testing.T) {
+	t.Parallel()
+	c, err := config.Read(env(map[string]string{"ROLLCALL_JOBS": "off"}))
+	require.NoError(t, err)
+	assert.False(t, c.Jobs)
+	_, err = config.Read(env(map[string]string{"ROLLCALL_JOBS": "perhaps"}))
+	require.ErrorContains(t, err, "ROLLCALL_JOBS")
 }
 
 func TestSecret_neverPrints(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -74,7 +73,7 @@ func newHarnessOf(t *testing.T, c *contract.Contract, database *dbtest.Database,
 	t.Helper()
 	log := &logBuffer{t: t}
 	d := server.Dependencies{
-		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Metrics: server.NewMetrics(), Log: newLogger(c, log),
 		Limiter: newLimiter(t, ratelimit.Config{Scale: 1000}), // the tests of the limits have their own
 	}
 	for _, change := range adjust {
@@ -202,7 +201,12 @@ func assertClosed(t *testing.T, r *http.Request, header http.Header) {
 	t.Helper()
 	require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
 	require.Equal(t, "DENY", header.Get("X-Frame-Options"))
-	require.Contains(t, header.Get("Content-Security-Policy"), "default-src 'none'")
+	for _, directive := range []string{"default-src", "base-uri", "form-action", "frame-ancestors"} {
+		require.Contains(t, header.Get("Content-Security-Policy"), directive+" 'none'")
+	}
+	require.Equal(t, "max-age=63072000; includeSubDomains", header.Get("Strict-Transport-Security"))
+	require.Equal(t, "no-referrer", header.Get("Referrer-Policy"))
+	require.Empty(t, header.Get("Access-Control-Allow-Origin"), "no other origin may read it")
 	require.NotEmpty(t, header.Get("X-Request-ID"))
 	require.Empty(t, header.Get("Server"), "no banner")
 	if strings.HasPrefix(r.URL.Path, "/v1/") {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/academic"
@@ -51,6 +52,9 @@ type Dependencies struct {
 	// TrustedProxies are those whose X-Forwarded-For is believed; without any the address is that of the connection.
 	TrustedProxies []*net.IPNet
 	Log            *slog.Logger
+	// Metrics takes what the server measures (NewMetrics). It is served as /metrics unless MetricsElsewhere.
+	Metrics          *prometheus.Registry
+	MetricsElsewhere bool
 }
 
 // New puts the server together. An error is a fault of the program: document and generated code do not fit.
@@ -60,7 +64,11 @@ func New(d Dependencies) (http.Handler, error) {
 	e.IPExtractor = clientAddress(d.TrustedProxies)
 	e.HTTPErrorHandler = renderer{log: d.Log}.render
 
-	e.Use(requestID, accessLog(d.Log), recovered, securityHeaders)
+	measured, err := newRequests(d.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	e.Use(requestID, measured.measure, accessLog(d.Log), recovered, securityHeaders)
 
 	limits, err := newLimits(d.Limiter, d.Contract)
 	if err != nil {
@@ -77,6 +85,10 @@ func New(d Dependencies) (http.Handler, error) {
 		return nil, err
 	}
 	system{db: d.DB, contract: d.Contract}.register(e)
+	if !d.MetricsElsewhere {
+		e.GET("/metrics", echo.WrapHandler(MetricsHandler(d.Metrics, d.Log)))
+	}
+	measured.name(d.Contract, e.Routes())
 	return headAsGet(e), nil
 }
 
