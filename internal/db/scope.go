@@ -38,8 +38,11 @@ type Visibility struct {
 // id, so it is short, needs no quoting and cannot be chosen by anybody.
 func SchemaName(tenant uuid.UUID) string { return fmt.Sprintf("t_%x", tenant[:]) }
 
-// LimitedRole is the role for the visible rows of a tenant's schema.
+// LimitedRole is the role for what a teacher or guardian sees of a tenant's schema.
 func LimitedRole(schemaName string) string { return schemaName + "_limited" }
+
+// InstitutionsRole is the role for what an institution has of a tenant's schema, and for what LimitedRole sees.
+func InstitutionsRole(schemaName string) string { return schemaName + "_institutions" }
 
 // view is the role that sees the scope's rows, and the settings that the policies read, empty for nothing.
 func (s Scope) view() (role, institutions, teacher, guardian string) {
@@ -48,7 +51,12 @@ func (s Scope) view() (role, institutions, teacher, guardian string) {
 		return role, "", "", ""
 	}
 	v := s.visible
-	return LimitedRole(role), uuidArray(v.Institutions), orNone(v.TeacherOf), orNone(v.GuardianOf)
+	if len(v.Institutions) > 0 {
+		role = InstitutionsRole(role)
+	} else {
+		role = LimitedRole(role)
+	}
+	return role, uuidArray(v.Institutions), orNone(v.TeacherOf), orNone(v.GuardianOf)
 }
 
 // uuidArray is PostgreSQL's text of an array.

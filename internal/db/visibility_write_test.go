@@ -106,7 +106,7 @@ func TestLimited_writingWhatItWouldNotSeeIsForbidden(t *testing.T) {
 		assert.NotContains(t, s.names(t), "New")
 	}
 	// Our own mistake is not passed off as one of the client's.
-	s.Exec(t, "revoke insert on "+s.schema+".institutions from "+db.LimitedRole(s.schema))
+	s.Exec(t, "revoke insert on "+s.schema+".institutions from "+db.InstitutionsRole(s.schema))
 	err := s.limited(t, lakeCampus, func(ctx context.Context, conn *pgx.Conn) error { return insert(ctx, conn, "New") })
 	requireKind(t, apperr.Internal, err)
 }
@@ -145,8 +145,11 @@ func TestLimited_settingsEndWithTheTransaction(t *testing.T) {
 		current_setting('rollcall.teacher') || current_setting('rollcall.guardian')`).Scan(&role, &settings))
 	assert.Equal(t, "postgres", role)
 	assert.Empty(t, settings)
-	assert.Equal(t, db.LimitedRole(s.schema), readSettings(t, pool, db.Tenant(s.tenant.ID).Limited(all)).Role)
-	assert.Equal(t, s.schema, readSettings(t, pool, db.Tenant(s.tenant.ID).Limited(db.Visibility{All: true})).Role)
+	for role, v := range map[string]db.Visibility{
+		s.schema: {All: true}, db.InstitutionsRole(s.schema): all, db.LimitedRole(s.schema): teacher,
+	} {
+		assert.Equal(t, role, readSettings(t, pool, db.Tenant(s.tenant.ID).Limited(v)).Role)
+	}
 }
 
 // A temporary table of the same name must not stand in for the tenant's, whose owner the functions run as.

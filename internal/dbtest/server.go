@@ -152,7 +152,7 @@ func (s *server) tenantRoles(ctx context.Context, name string) (roles []string) 
 		}
 		found, _ := pgx.CollectRows(rows, pgx.RowTo[string])
 		for _, role := range found {
-			roles = append(roles, role, db.LimitedRole(role))
+			roles = append(roles, role, db.LimitedRole(role), db.InstitutionsRole(role))
 		}
 	}
 	return roles

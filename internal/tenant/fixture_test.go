@@ -39,27 +39,34 @@ func write(ctx context.Context, d *db.DB, id uuid.UUID) error {
 	})
 }
 
-// writeAndLook writes an institution, and looks for it with a view limited to it and with one limited to another.
+// writeAndLook writes a class, and looks for it in views of each kind.
 func writeAndLook(ctx context.Context, d *db.DB, id uuid.UUID) error {
-	institution := uuid.New()
+	institution, class := uuid.New(), uuid.New()
 	if err := d.InTx(ctx, db.Tenant(id), db.Options{}, func(ctx context.Context, q *db.Queries) error {
 		code := strings.ToUpper(institution.String()[:18])
 		if _, err := q.CreateInstitution(ctx, gendb.CreateInstitutionParams{ID: institution, Name: code, Code: code}); err != nil {
 			return err
 		}
-		_, err := q.GetInstitution(ctx, institution)
+		_, err := q.CreateClass(ctx, gendb.CreateClassParams{ID: class, InstitutionID: institution, Name: "A"})
 		return err
 	}); err != nil {
 		return err
 	}
-	for _, seen := range []uuid.UUID{institution, uuid.New()} {
-		limited := db.Tenant(id).Limited(db.Visibility{Institutions: []uuid.UUID{seen}})
-		err := d.InTx(ctx, limited, db.ReadOnly, func(ctx context.Context, q *db.Queries) error {
-			_, err := q.GetInstitution(ctx, institution)
+	for _, view := range []struct {
+		of    db.Visibility
+		shows bool
+	}{
+		{db.Visibility{All: true}, true},
+		{db.Visibility{Institutions: []uuid.UUID{institution}}, true},
+		{db.Visibility{Institutions: []uuid.UUID{uuid.New()}}, false},
+		{db.Visibility{TeacherOf: uuid.New()}, false},
+	} {
+		err := d.InTx(ctx, db.Tenant(id).Limited(view.of), db.ReadOnly, func(ctx context.Context, q *db.Queries) error {
+			_, err := q.GetClass(ctx, class)
 			return err
 		})
-		if hidden := apperr.KindOf(err) == apperr.NotFound; hidden != (seen != institution) || err != nil && !hidden {
-			return fmt.Errorf("looking for %s within %s: %w", institution, seen, err)
+		if hidden := apperr.KindOf(err) == apperr.NotFound; hidden == view.shows || err != nil && !hidden {
+			return fmt.Errorf("looking for %s with %+v: %w", class, view.of, err)
 		}
 	}
 	return nil

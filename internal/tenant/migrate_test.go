@@ -149,9 +149,12 @@ func emptyDatabase(t *testing.T) *dbtest.Database {
 func TestUp_restoresRolesGrantsAndPolicies(t *testing.T) {
 	t.Parallel()
 	for name, lost := range map[string]func(schema string) []string{
-		"all rows": func(schema string) []string { return []string{schema} },
-		"limited":  func(schema string) []string { return []string{db.LimitedRole(schema)} },
-		"both":     func(schema string) []string { return []string{schema, db.LimitedRole(schema)} },
+		"all rows":        func(schema string) []string { return []string{schema} },
+		"limited":         func(schema string) []string { return []string{db.LimitedRole(schema)} },
+		"of institutions": func(schema string) []string { return []string{db.InstitutionsRole(schema)} },
+		"every": func(schema string) []string {
+			return []string{schema, db.LimitedRole(schema), db.InstitutionsRole(schema)}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -32,7 +32,7 @@ func TestOrdinaryUser_isEnough(t *testing.T) {
 	require.NoError(t, m.WithFiles(next(t)).Up(t.Context(), nil))
 	require.NoError(t, write(t.Context(), pool, two.ID))
 	own := db.SchemaName(one.ID)
-	for _, role := range []string{own, db.LimitedRole(own)} {
+	for _, role := range []string{own, db.LimitedRole(own), db.InstitutionsRole(own)} {
 		assertDenied(t, url, role, db.SchemaName(two.ID)+".institutions")
 		assertDenied(t, url, role, "control.tenants")
 		assertDenied(t, url, role, db.RiverSchema+".river_job")

@@ -17,8 +17,10 @@ const (
 	uniqueViolation = "23505"
 )
 
-// roles are the tenant's own, which sees all rows, and the limited one, which sees what its transaction may.
-func (s *lockedSchema) roles() []string { return []string{s.name, db.LimitedRole(s.name)} }
+// roles are the tenant's own, which sees all rows, and the limited ones, which see what their transaction may.
+func (s *lockedSchema) roles() []string {
+	return []string{s.name, db.LimitedRole(s.name), db.InstitutionsRole(s.name)}
+}
 
 // createRoles makes the tenant's roles where they are missing, and lets the current user take them on.
 func (s *lockedSchema) createRoles(ctx context.Context) error {
@@ -70,7 +72,7 @@ func (s *lockedSchema) grant(ctx context.Context) error {
 			return fmt.Errorf("grant on schema %s: %w", s.name, err)
 		}
 	}
-	return s.showAllRows(ctx)
+	return s.restorePolicies(ctx)
 }
 
 func (s *lockedSchema) grantTo(ctx context.Context, role string) error {
@@ -85,21 +87,23 @@ func (s *lockedSchema) grantTo(ctx context.Context, role string) error {
 	}, "; "))
 }
 
-// hidesRows asks for a table with row-level security that lacks the policy of the tenant's own role: a role that was lost
-// has taken its policies with it.
-const hidesRows = `select exists (
+// lacksPolicies asks for a table with row-level security that lacks the policy of a role: one that was lost has taken its
+// policies with it.
+const lacksPolicies = `select exists (
 	select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-	where n.nspname = $1::name and c.relrowsecurity
-	and not exists (select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polname = 'all_rows'))`
+	where n.nspname = $1::name and c.relrowsecurity and (
+		not exists (select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polname = 'all_rows')
+		or not exists (select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polname = 'of_institution')
+		and exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'institution_id')))`
 
-// showAllRows gives the tenant's own role its policies again.
-func (s *lockedSchema) showAllRows(ctx context.Context) error {
-	hiding, err := s.ask(ctx, hidesRows, s.name)
-	if err == nil && hiding {
+// restorePolicies gives the roles their policies again.
+func (s *lockedSchema) restorePolicies(ctx context.Context) error {
+	lacking, err := s.ask(ctx, lacksPolicies, s.name)
+	if err == nil && lacking {
 		err = s.exec(ctx, "select "+quote(s.name)+".protect_rows()")
 	}
 	if err != nil {
-		return fmt.Errorf("repair the policies of schema %s: %w", s.name, err)
+		return fmt.Errorf("restore the policies of schema %s: %w", s.name, err)
 	}
 	return nil
 }

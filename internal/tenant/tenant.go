@@ -1,13 +1,13 @@
 // Package tenant knows the tenants of an installation and builds what each of them has in the database.
 //
-// A tenant is a row in control.tenants, a schema, and two roles that may use this schema and nothing else: one sees all
-// rows, the other what its transaction may (see schema/tenant/00008_visibility.sql). Their names are made from the
+// A tenant is a row in control.tenants, a schema, and three roles that may use this schema and nothing else: one sees all
+// rows, the others what their transaction may (see schema/tenant/00008_visibility.sql). Their names are made from the
 // tenant's id (see db.SchemaName):
 //
 //	control.tenants   0198c7e0-… │ demo │ Demo School │ active
 //	schema            t_0198c7e0…          users, students, …, goose_db_version
 //	roles             t_0198c7e0…          NOLOGIN; db.InTx takes one on for one transaction
-//	                  t_0198c7e0…_limited
+//	                  t_0198c7e0…_limited, t_0198c7e0…_institutions
 //
 // [Registry] creates tenants, finds, suspends and resumes them. [Migrator] brings the registry and every tenant to the
 // version of this program. The files: create.go is the order of a creation, roles.go the roles and their grants, migrate.go

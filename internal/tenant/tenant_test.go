@@ -50,7 +50,7 @@ func TestCreate_theRolesCanDoNothingByThemselves(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	role := db.SchemaName(d.Tenant(t, "demo").ID)
-	for _, name := range []string{role, db.LimitedRole(role)} {
+	for _, name := range []string{role, db.LimitedRole(role), db.InstitutionsRole(role)} {
 		assert.False(t, dbtest.Value[bool](t, d, `select rolcanlogin or rolinherit or rolsuper or rolcreaterole or rolcreatedb
 			or rolbypassrls from pg_roles where rolname = $1`, name))
 	}

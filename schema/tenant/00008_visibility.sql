@@ -1,8 +1,12 @@
--- Which rows are there for whom. Every table that belongs to an institution or a student has row-level security and two
--- policies: `visible` is the rule; `all_rows` is the constant true for the tenant's own role, which folds `visible` away,
--- so that unlimited plans are what they would be without. A limited transaction (internal/db, Scope.Limited) takes the
--- role <schema>_limited, which has only `visible`, and says in the settings rollcall.institutions, rollcall.teacher and
--- rollcall.guardian what it may reach; each may be empty.
+-- Which rows are there for whom. Every table that belongs to an institution or a student has row-level security. A
+-- transaction (internal/db) takes one of three roles, and says in the settings rollcall.institutions, rollcall.teacher and
+-- rollcall.guardian what it may reach, empty for nothing:
+--   <schema>               sees all rows: the policy `all_rows` is the constant true, which folds the others away, so that
+--                          plans are what they would be without row-level security
+--   <schema>_limited       sees what the policy `visible` says: what a teacher or guardian reaches, which are few rows
+--   <schema>_institutions  sees besides what belongs to its institutions: the policy `of_institution`. It is apart because
+--                          with an `or` in `visible` the planner expects many rows, and reads the table to find a few
+-- `visible` is for all roles and written here. protect_rows() makes the two others, which name a role: it can be lost.
 --
 -- Security is not forced on the owner: migrations and the SECURITY DEFINER functions here see all rows, so no policy
 -- asks itself. Policies call them as array(select f()), which runs once a query and can use an index.
@@ -103,19 +107,15 @@ alter table student_guardians enable row level security;
 
 create policy visible on institutions
     using (id = any (array(select limited_institutions())) or id = any (array(select reached_institutions())));
-create policy visible on academic_years
-    using (institution_id = any (array(select limited_institutions())) or id = any (array(select reached_years())));
-create policy visible on classes
-    using (institution_id = any (array(select limited_institutions())) or id = any (array(select reached_classes())));
+create policy visible on academic_years using (id = any (array(select reached_years())));
+create policy visible on classes using (id = any (array(select reached_classes())));
 create policy visible on sections
     using (class_id = any (array(select c.id from classes c where c.institution_id = any (array(select limited_institutions()))))
            or id = any (array(select reached_sections())));
 create policy visible on teaching_assignments
     using (exists (select from sections s where s.id = section_id));
-create policy visible on students
-    using (institution_id = any (array(select limited_institutions())) or id = any (array(select reached_students())));
-create policy visible on enrollments
-    using (institution_id = any (array(select limited_institutions())) or student_id = any (array(select reached_students())));
+create policy visible on students using (id = any (array(select reached_students())));
+create policy visible on enrollments using (student_id = any (array(select reached_students())));
 create policy visible on student_guardians
     using (exists (select from students s where s.id = student_id));
 -- A guardian of nobody is one that this transaction has just made or unlinked: there are no others without a sign-in.
@@ -144,8 +144,8 @@ end
 $$;
 -- +goose StatementEnd
 
--- Completes what row-level security needs: the policy all_rows for each table that has it, and the trigger for each foreign
--- key to one. internal/tenant calls it too, because the policies go with a role that is lost.
+-- Completes what row-level security needs: the policies of the roles for each table that has it, and the trigger for each
+-- foreign key to one. internal/tenant calls it too, because policies go with a role that is lost.
 -- +goose StatementBegin
 create function protect_rows() returns void language plpgsql set search_path from current as $$
 declare
@@ -157,6 +157,15 @@ begin
           and not exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'all_rows')
     loop
         execute format('create policy all_rows on %I to %I using (true)', item.name, current_schema());
+    end loop;
+    for item in
+        select c.relname as name from pg_class c
+        join pg_attribute a on a.attrelid = c.oid and a.attname = 'institution_id'
+        where c.relnamespace = current_schema()::regnamespace and c.relrowsecurity
+          and not exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'of_institution')
+    loop
+        execute format('create policy of_institution on %I to %I using (institution_id = any (array(select limited_institutions())))',
+                       item.name, current_schema() || '_institutions');
     end loop;
     for item in
         select c.conname as name, c.conrelid::regclass as referrer, t.relname as target, a.attname as attribute
