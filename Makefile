@@ -29,7 +29,7 @@ generate: ## Regenerate gen/ from openapi.yaml, queries/ and schema/
 	@$(GENERATE) sqlc generate
 
 .PHONY: test
-test: test-tools ## Run all tests, with the race detector, on a real PostgreSQL and a real browser
+test: test-tools ## Run all tests, with the race detector, on a real PostgreSQL, a real Redis and a real browser
 	go test -race -shuffle=on -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: lint
@@ -68,11 +68,12 @@ fuzz: ## Fuzz decoder, normaliser, body check and cursor, FUZZTIME each
 	go test -run '^$$' -fuzz FuzzCheckBody -fuzztime $(FUZZTIME) ./internal/contract
 	go test -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME) ./internal/page
 
-# The race detector needs a C compiler, the test of /docs a browser. Debian's are installed when we may; otherwise the
+# The race detector needs a C compiler, the test of /docs a browser, shared limits Redis. Debian's are installed when we may; otherwise the
 # message says what is missing.
 .PHONY: test-tools browser
 test-tools: browser ## Install what only the tests need, if it is missing (Debian, as root)
 	@$(call need,gcc,gcc libc6-dev,a C compiler for the race detector)
+	@$(call need,redis-server,redis-server,Redis for the limits that instances share)
 browser:
 	@$(call need,chromium chromium-browser google-chrome,chromium,a browser for the test of /docs)
 

@@ -73,3 +73,32 @@ insert into user_roles (user_id, role) values (@user_id, @role::text) on conflic
 select a.role, a.institution_id, r.name, r.permissions, r.reach, r.requires_mfa
 from user_roles a left join roles r on r.id = a.role_id
 where a.user_id = @user_id;
+
+-- name: KnownAddresses :many
+-- From where a user has signed in lately.
+select distinct remote_address::text from sessions
+where user_id = @user_id and created_at > now() - make_interval(secs => @seconds::float8) and remote_address is not null
+limit 200;
+
+-- name: ClaimGuess :execrows
+-- Counts a try as failed, unless its subject is still delayed: then no row, and nothing changes. Failures fade, one in
+-- fade_seconds. From the free-th on each is followed by a delay, which doubles. The row's lock puts tries at the same time
+-- into an order, so that the clock must be the true one and not the transaction's.
+insert into guesses (purpose, subject, failures, counted_at) values (@purpose, @subject, 1, clock_timestamp())
+on conflict (purpose, subject) do update
+set failures = least(sqlc.arg(most)::float8, 1 + greatest(0, guesses.failures - extract(epoch from clock_timestamp() - guesses.counted_at)::float8 / sqlc.arg(fade_seconds)::float8)),
+    counted_at = clock_timestamp()
+where guesses.counted_at + make_interval(secs => case when ceil(guesses.failures) < sqlc.arg(free)::float8 then 0
+          else least(sqlc.arg(longest_seconds)::float8, sqlc.arg(first_seconds)::float8 * power(2, ceil(guesses.failures) - sqlc.arg(free)::float8)) end) <= clock_timestamp();
+
+-- name: ReturnGuess :exec
+-- A claimed try that succeeded, where the other failures of its subject stay.
+update guesses set failures = greatest(0, failures - 1) where purpose = @purpose and subject = @subject;
+
+-- name: ForgetGuesses :exec
+delete from guesses where purpose = @purpose and subject = @subject;
+
+-- name: DeleteOldGuesses :execrows
+-- Those that nobody has added to since: so many at most, and none that somebody is adding to.
+delete from guesses where (purpose, subject) in (
+    select g.purpose, g.subject from guesses g where g.counted_at < @before::timestamptz limit @row_limit for update skip locked);

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-erp/rollcall/internal/config"
+	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/devdb"
 	"github.com/rollcall-erp/rollcall/internal/seal"
@@ -47,7 +48,11 @@ Everything is kept under ROLLCALL_DATA_DIR (default .data) between runs; delete 
 }
 
 func dev(ctx context.Context, c config.Config, out io.Writer) (err error) {
-	log := newLog(true)
+	document, err := contract.Load()
+	if err != nil {
+		return err
+	}
+	log := newLog(document, true)
 	if err := os.MkdirAll(c.DataDir, 0o755); err != nil { //nolint:gosec // an unprivileged PostgreSQL must reach its folder inside
 		return fmt.Errorf("make ROLLCALL_DATA_DIR: %w", err)
 	}
@@ -65,13 +70,13 @@ func dev(ctx context.Context, c config.Config, out io.Writer) (err error) {
 	if err := prepare(ctx, c); err != nil {
 		return err
 	}
-	return serveDemo(ctx, c, log, out)
+	return serveDemo(ctx, c, document, log, out)
 }
 
 // serveDemo serves; when the wished port is taken by somebody else it takes a free one and says so.
-func serveDemo(ctx context.Context, c config.Config, log *slog.Logger, out io.Writer) error {
+func serveDemo(ctx context.Context, c config.Config, document *contract.Contract, log *slog.Logger, out io.Writer) error {
 	welcome := func(addr net.Addr) { printWelcome(out, addr) }
-	err := serve(ctx, c, log, welcome)
+	err := serve(ctx, c, document, log, welcome)
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return err
 	}
@@ -81,7 +86,7 @@ func serveDemo(ctx context.Context, c config.Config, log *slog.Logger, out io.Wr
 	}
 	fmt.Fprintf(out, "%s is in use; taking a free port.\n", c.Addr)
 	c.Addr = net.JoinHostPort(host, "0")
-	return serve(ctx, c, log, welcome)
+	return serve(ctx, c, document, log, welcome)
 }
 
 func stopDatabase(ctx context.Context, postgres *devdb.Server) error {

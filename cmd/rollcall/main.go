@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-erp/rollcall/internal/config"
+	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/devdb"
+	"github.com/rollcall-erp/rollcall/internal/masklog"
 )
 
 func main() {
@@ -41,7 +43,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(serveCommand(), devCommand(), tenantCommand(configuredDatabase),
-		userCommand(configuredDatabase), migrateCommand(configuredDatabase))
+		userCommand(configuredDatabase), migrateCommand(configuredDatabase), jobsCommand(configuredDatabase))
 	return root
 }
 
@@ -57,10 +59,14 @@ func configuredDatabase() (string, error) {
 	return c.DatabaseURL.Reveal(), c.RequireDatabase()
 }
 
-// newLog writes JSON lines for machines, or text for a person at a terminal.
-func newLog(forPeople bool) *slog.Logger {
+// newLog writes JSON lines for machines, or text for a person at a terminal, without personal data. What libraries log
+// goes the same way.
+func newLog(document *contract.Contract, forPeople bool) *slog.Logger {
+	var out slog.Handler = slog.NewJSONHandler(os.Stderr, nil)
 	if forPeople {
-		return slog.New(slog.NewTextHandler(os.Stderr, nil))
+		out = slog.NewTextHandler(os.Stderr, nil)
 	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	log := slog.New(masklog.New(out, document.PersonalNames()))
+	slog.SetDefault(log)
+	return log
 }

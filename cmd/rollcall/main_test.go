@@ -68,10 +68,10 @@ type served struct {
 
 var apiAddress = regexp.MustCompile(`API\s+(http://\S+)/v1`)
 
-func startDev(t *testing.T, dir, addr string) *served {
+func startDev(t *testing.T, dir, addr string, env ...string) *served {
 	t.Helper()
 	s := &served{t: t, output: &bytes.Buffer{}, rest: make(chan struct{})}
-	s.cmd = program(t, []string{"ROLLCALL_DATA_DIR=" + dir, "ROLLCALL_ADDR=" + addr}, "dev")
+	s.cmd = program(t, append(env, "ROLLCALL_DATA_DIR="+dir, "ROLLCALL_ADDR="+addr), "dev")
 	stdout, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)
 	s.cmd.Stderr = io.Discard
@@ -114,6 +114,24 @@ func (s *served) post(path, token, body string) (int, string) {
 	return response.StatusCode, string(raw)
 }
 
+func (s *served) get(path string) string {
+	s.t.Helper()
+	return s.fetch(s.url + path)
+}
+
+func (s *served) fetch(url string) string {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, url, nil)
+	require.NoError(s.t, err)
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(s.t, err)
+	defer func() { _ = response.Body.Close() }()
+	raw, err := io.ReadAll(response.Body)
+	require.NoError(s.t, err)
+	return string(raw)
+}
+
 func (s *served) signIn() string {
 	s.t.Helper()
 	status, body := s.post("/v1/auth/login", "", `{"tenant":"demo","email":"registrar@demo.school","password":"rollcall demo 2026"}`)
@@ -132,6 +150,10 @@ func TestDev_servesTheDemoStopsOnCtrlCAndKeepsItsData(t *testing.T) {
 	assert.Contains(t, s.output.String(), "Made an encryption key")
 	assert.Contains(t, s.output.String(), "/docs")
 	assert.Contains(t, s.output.String(), "admin@demo.school")
+	require.Eventually(t, func() bool {
+		return strings.Contains(s.get("/metrics"), `rollcall_task_duration_seconds_count{outcome="success",task="cleanup"} 2`)
+	},
+		time.Minute, 200*time.Millisecond, "the tasks run for both demo tenants")
 	status, body := s.post("/v1/students", s.signIn(), newcomer)
 	require.Equal(t, http.StatusCreated, status, body)
 	s.stop()
@@ -155,6 +177,22 @@ func TestDev_aBusyPortIsSurvived(t *testing.T) {
 	assert.Contains(t, s.output.String(), "is in use; taking a free port")
 	assert.NotContains(t, s.url, busy.Addr().String())
 	s.signIn()
+}
+
+func TestDev_metricsHaveAListenerOfTheirOwnAndTasksAreOffIfWanted(t *testing.T) {
+	t.Parallel()
+	reserved, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := reserved.Addr().String()
+	require.NoError(t, reserved.Close())
+	s := startDev(t, openDir(t), "127.0.0.1:0", "ROLLCALL_METRICS_ADDR="+addr, "ROLLCALL_JOBS=off")
+	defer s.stop()
+	assert.Contains(t, s.get("/metrics"), "/problems/not-found")
+	metrics := s.fetch("http://" + addr + "/metrics")
+	assert.Contains(t, metrics, `pgxpool_max_conns{pool="requests"} 20`)
+	assert.Contains(t, metrics, `operation="unknown"`, "the request above")
+	assert.NotContains(t, metrics, `pool="jobs"`)
+	assert.NotContains(t, metrics, "rollcall_task")
 }
 
 // openDir is a directory that the unprivileged PostgreSQL can enter, which t.TempDir is not.
@@ -210,7 +248,12 @@ func TestTenantAndUser_anOperatorSetsUpASchoolGroup(t *testing.T) {
 		{"a long enough password\n", "user create head@north.example --tenant south", 1, `no tenant "south"`},
 		{"a long enough password\n", "user create Head@North.example --tenant north", 0, "Created head@north.example"},
 		{"a long enough password\n", "user create head@north.example --tenant north", 1, "Already in use"},
+		{"", "jobs run", 0, "cleanup: 1 done, 0 failed, 0 skipped"},
+		{"", "jobs run --task cleanup --tenant north", 0, "cleanup: 1 done"},
+		{"", "jobs run --task nosuch", 1, "there are cleanup"},
 		{"", "tenant suspend north", 0, "Suspended"},
+		{"", "jobs run --tenant north", 1, "north is suspended"},
+		{"", "jobs run", 0, "cleanup: 0 done"},
 		{"", "tenant resume north", 0, "Resumed"},
 		{"", "migrate up", 0, "1 tenant"},
 		{"", "migrate status", 0, "north"},

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
 )
 
@@ -105,7 +106,10 @@ func printStatus(out io.Writer, schemas []tenant.SchemaStatus) error {
 	behind := 0
 	for _, s := range schemas {
 		slug := s.Slug
-		if slug == "" {
+		switch {
+		case s.Name == db.RiverSchema:
+			slug = "(job queue)"
+		case slug == "":
 			slug = "(registry)"
 		}
 		if s.Pending > 0 {

@@ -31,6 +31,44 @@ func (q *Queries) ChangePassword(ctx context.Context, arg ChangePasswordParams) 
 	return result.RowsAffected(), nil
 }
 
+const claimGuess = `-- name: ClaimGuess :execrows
+insert into guesses (purpose, subject, failures, counted_at) values ($1, $2, 1, clock_timestamp())
+on conflict (purpose, subject) do update
+set failures = least($3::float8, 1 + greatest(0, guesses.failures - extract(epoch from clock_timestamp() - guesses.counted_at)::float8 / $4::float8)),
+    counted_at = clock_timestamp()
+where guesses.counted_at + make_interval(secs => case when ceil(guesses.failures) < $5::float8 then 0
+          else least($6::float8, $7::float8 * power(2, ceil(guesses.failures) - $5::float8)) end) <= clock_timestamp()
+`
+
+type ClaimGuessParams struct {
+	Purpose        string
+	Subject        []byte
+	Most           float64
+	FadeSeconds    float64
+	Free           float64
+	LongestSeconds float64
+	FirstSeconds   float64
+}
+
+// Counts a try as failed, unless its subject is still delayed: then no row, and nothing changes. Failures fade, one in
+// fade_seconds. From the free-th on each is followed by a delay, which doubles. The row's lock puts tries at the same time
+// into an order, so that the clock must be the true one and not the transaction's.
+func (q *Queries) ClaimGuess(ctx context.Context, arg ClaimGuessParams) (int64, error) {
+	result, err := q.db.Exec(ctx, claimGuess,
+		arg.Purpose,
+		arg.Subject,
+		arg.Most,
+		arg.FadeSeconds,
+		arg.Free,
+		arg.LongestSeconds,
+		arg.FirstSeconds,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const countSessions = `-- name: CountSessions :one
 select count(*) from (
     select 1 from sessions
@@ -118,6 +156,20 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) error {
 	return err
 }
 
+const deleteOldGuesses = `-- name: DeleteOldGuesses :execrows
+delete from guesses where (purpose, subject) in (
+    select g.purpose, g.subject from guesses g where g.counted_at < $1::timestamptz limit $2 for update skip locked)
+`
+
+// Those that nobody has added to since: so many at most, and none that somebody is adding to.
+func (q *Queries) DeleteOldGuesses(ctx context.Context, before time.Time, rowLimit int32) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldGuesses, before, rowLimit)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const endSession = `-- name: EndSession :execrows
 update sessions set ended_at = now() where id = $1 and ended_at is null
 `
@@ -136,6 +188,15 @@ update sessions set ended_at = now() where user_id = $1 and ended_at is null
 
 func (q *Queries) EndSessionsOfUser(ctx context.Context, userID uuid.UUID) error {
 	_, err := q.db.Exec(ctx, endSessionsOfUser, userID)
+	return err
+}
+
+const forgetGuesses = `-- name: ForgetGuesses :exec
+delete from guesses where purpose = $1 and subject = $2
+`
+
+func (q *Queries) ForgetGuesses(ctx context.Context, purpose string, subject []byte) error {
+	_, err := q.db.Exec(ctx, forgetGuesses, purpose, subject)
 	return err
 }
 
@@ -186,6 +247,33 @@ func (q *Queries) GrantsOf(ctx context.Context, userID uuid.UUID) ([]GrantsOfRow
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const knownAddresses = `-- name: KnownAddresses :many
+select distinct remote_address::text from sessions
+where user_id = $1 and created_at > now() - make_interval(secs => $2::float8) and remote_address is not null
+limit 200
+`
+
+// From where a user has signed in lately.
+func (q *Queries) KnownAddresses(ctx context.Context, userID uuid.UUID, seconds float64) ([]string, error) {
+	rows, err := q.db.Query(ctx, knownAddresses, userID, seconds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var remote_address string
+		if err := rows.Scan(&remote_address); err != nil {
+			return nil, err
+		}
+		items = append(items, remote_address)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -303,6 +391,16 @@ func (q *Queries) PasswordHash(ctx context.Context, id uuid.UUID) (*string, erro
 	var password_hash *string
 	err := row.Scan(&password_hash)
 	return password_hash, err
+}
+
+const returnGuess = `-- name: ReturnGuess :exec
+update guesses set failures = greatest(0, failures - 1) where purpose = $1 and subject = $2
+`
+
+// A claimed try that succeeded, where the other failures of its subject stay.
+func (q *Queries) ReturnGuess(ctx context.Context, purpose string, subject []byte) error {
+	_, err := q.db.Exec(ctx, returnGuess, purpose, subject)
+	return err
 }
 
 const revokeSession = `-- name: RevokeSession :execrows

@@ -34,6 +34,22 @@ type Class struct {
 	UpdatedAt     time.Time
 }
 
+type ControlGuess struct {
+	Purpose   string
+	Subject   []byte
+	Failures  float64
+	CountedAt time.Time
+}
+
+type ControlTaskRun struct {
+	Task        string
+	TenantID    uuid.UUID
+	StartedAt   time.Time
+	FinishedAt  *time.Time
+	SucceededAt *time.Time
+	Failures    int32
+}
+
 type ControlTenant struct {
 	ID        uuid.UUID
 	Slug      string
@@ -67,6 +83,13 @@ type Guardian struct {
 	Phone     *string
 	CreatedAt time.Time
 	UpdatedAt time.Time
+}
+
+type Guess struct {
+	Purpose   string
+	Subject   []byte
+	Failures  float64
+	CountedAt time.Time
 }
 
 type Institution struct {

@@ -27,6 +27,8 @@ const (
 	PreconditionFailed
 	TooLarge
 	UnsupportedMediaType
+	// TooManyRequests is a caller whose limit is used up.
+	TooManyRequests
 	Unavailable
 	// OutcomeUnknown is the commit whose reply was lost: it may have happened.
 	OutcomeUnknown
@@ -54,12 +56,21 @@ type Field struct {
 	Message string // for people; never holds the value itself
 }
 
+// The codes of names that nobody expects: in a query, and in a body (the keyword of JSON Schema).
+const (
+	CodeUnknown              = "unknown"
+	CodeAdditionalProperties = "additionalProperties"
+)
+
+// Unknown reports whether the fault is the name itself. Such a name is told to who sent it, and to nobody else.
+func (f Field) Unknown() bool { return f.Code == CodeUnknown || f.Code == CodeAdditionalProperties }
+
 // Error is a failure that may be shown to the client.
 type Error struct {
 	Kind       Kind
 	Detail     string // for people; empty when the kind says it all
 	Fields     []Field
-	RetryAfter time.Duration // for Unavailable and OutcomeUnknown
+	RetryAfter time.Duration // for TooManyRequests, Unavailable and OutcomeUnknown
 	cause      error
 }
 
@@ -142,7 +153,11 @@ func (e *Error) Error() string {
 		text.WriteString(": " + e.Detail)
 	}
 	for _, f := range e.Fields {
-		fmt.Fprintf(&text, " [%s %s %s]", f.In, f.Field, f.Code)
+		name := f.Field
+		if f.Unknown() {
+			name = "?" // the client made it up: it may be anything, personal data too
+		}
+		fmt.Fprintf(&text, " [%s %s %s]", f.In, name, f.Code)
 	}
 	if e.cause != nil {
 		text.WriteString(": " + e.cause.Error())
@@ -163,7 +178,7 @@ func KindOf(err error) Kind {
 
 var kindNames = [...]string{
 	"internal", "invalid", "unauthenticated", "forbidden", "not found", "method not allowed", "conflict",
-	"precondition failed", "too large", "unsupported media type", "unavailable", "outcome unknown", "canceled",
+	"precondition failed", "too large", "unsupported media type", "too many requests", "unavailable", "outcome unknown", "canceled",
 }
 
 // String is the kind in words.

@@ -49,6 +49,17 @@ func TestParseToken_takesExactlyOneSpelling(t *testing.T) {
 	}
 }
 
+func TestClient_anIPv6NetworkIsOneClient(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"203.0.113.7": "203.0.113.7", "::ffff:203.0.113.7": "203.0.113.7",
+		"2001:db8:1:2:aaaa::1": "2001:db8:1:2::/64", "2001:db8:1:2:bbbb::2": "2001:db8:1:2::/64", "2001:db8:1:3::1": "2001:db8:1:3::/64",
+		"fe80::1%eth0": "fe80::/64", "": "", "@": "", "somewhere": "",
+	} {
+		assert.Equal(t, want, auth.Client{Address: address}.Network(), address)
+	}
+}
+
 func TestHashPassword_saltsEveryHash(t *testing.T) {
 	t.Parallel()
 	a, err := auth.HashPassword(t.Context(), "rollcall demo 2026")

@@ -14,15 +14,19 @@ import (
 // on purpose, happens outside of transactions.
 func (h *Handler) ChangePassword(ctx context.Context, request api.ChangePasswordRequestObject) (api.ChangePasswordResponseObject, error) {
 	p, in := From(ctx), request.Body
-	oldHash, err := db.InTxValue(ctx, h.DB, Scope(ctx), db.ReadOnly, func(ctx context.Context, q *db.Queries) (*string, error) {
-		return q.PasswordHash(ctx, p.User)
-	})
+	oldHash, err := h.hashToGuess(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	matches, err := passwordMatches(ctx, in.CurrentPassword, oldHash)
 	if err != nil {
 		return nil, err
+	}
+	if matches { // forgotten at once: the new one may be refused, and that is no guess
+		err = h.DB.InTx(ctx, Scope(ctx), db.Options{}, passwordGuesses.at(p.User.String()).forget)
+		if err != nil {
+			return nil, err
+		}
 	}
 	if err := changeFaults(p, matches, in.NewPassword); err != nil {
 		return nil, err
@@ -41,6 +45,21 @@ func (h *Handler) ChangePassword(ctx context.Context, request api.ChangePassword
 	return api.ChangePassword200JSONResponse{
 		Token: token.String(), ExpiresAt: session.ExpiresAt, Mfa: api.MfaStateNone, User: h.sessionUser(p),
 	}, nil
+}
+
+// hashToGuess counts a try at the present password, and is what to compare it with: nil while tries are delayed.
+func (h *Handler) hashToGuess(ctx context.Context, p Principal) (*string, error) {
+	return db.InTxValue(ctx, h.DB, Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) (*string, error) {
+		allowed, err := passwordGuesses.at(p.User.String()).claim(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		hash, err := q.PasswordHash(ctx, p.User)
+		if err != nil || !allowed {
+			return nil, err
+		}
+		return hash, nil
+	})
 }
 
 func changeFaults(p Principal, matches bool, newPassword string) error {

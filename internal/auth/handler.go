@@ -2,9 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
-
-	"github.com/google/uuid"
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
@@ -30,20 +27,27 @@ var (
 // Login exchanges a password for a session.
 func (h *Handler) Login(ctx context.Context, request api.LoginRequestObject) (api.LoginResponseObject, error) {
 	in := request.Body
-	tenant, user, err := h.findUser(ctx, in.Tenant, in.Email)
+	attempt, err := h.beginAttempt(ctx, in.Tenant, in.Email)
 	if err != nil {
 		return nil, err
 	}
-	matches, err := passwordMatches(ctx, in.Password, user.PasswordHash)
+	matches, err := passwordMatches(ctx, in.Password, attempt.hash())
 	if err != nil {
 		return nil, err
 	}
-	if !matches || !user.IsActive {
+	if !matches {
 		return nil, errWrongLogin
 	}
-	token := NewToken(tenant)
-	session, err := db.InTxValue(ctx, h.DB, db.Tenant(tenant), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.CreateSessionRow, error) {
-		return q.CreateSession(ctx, h.newSession(ctx, token, user.ID, *user.PasswordHash))
+	if err := h.giveBackAddress(ctx, attempt); err != nil {
+		return nil, err
+	}
+	token, user := NewToken(attempt.tenant), attempt.user
+	session, err := db.InTxValue(ctx, h.DB, db.Tenant(attempt.tenant), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.CreateSessionRow, error) {
+		session, err := q.CreateSession(ctx, h.newSession(ctx, token, user.ID, *user.PasswordHash))
+		if err != nil {
+			return session, err
+		}
+		return session, attempt.succeed(ctx, q)
 	})
 	if apperr.KindOf(err) == apperr.NotFound { // changed or deactivated since it was compared
 		return nil, errWrongLogin
@@ -51,7 +55,7 @@ func (h *Handler) Login(ctx context.Context, request api.LoginRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
-	grants, err := h.grantsFor(ctx, grantKey{tenant: tenant, user: user.ID, access: user.AccessVersion, roles: user.RolesVersion})
+	grants, err := h.grantsFor(ctx, grantKey{tenant: attempt.tenant, user: user.ID, access: user.AccessVersion, roles: user.RolesVersion})
 	if err != nil {
 		return nil, err
 	}
@@ -61,27 +65,6 @@ func (h *Handler) Login(ctx context.Context, request api.LoginRequestObject) (ap
 			User: user.ID, Email: orEmpty(user.Email), FirstName: user.FirstName, LastName: user.LastName, Grants: grants,
 		}),
 	}, nil
-}
-
-// findUser finds who signs in. An unknown tenant or user is no error here but a user without a password, so that the
-// comparison, and with it the time, is the same for all.
-func (h *Handler) findUser(ctx context.Context, slug, email string) (uuid.UUID, gendb.UserForLoginRow, error) {
-	tenant, err := db.InTxValue(ctx, h.DB, db.Control, db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.ControlTenant, error) {
-		return q.TenantBySlug(ctx, slug)
-	})
-	if apperr.KindOf(err) == apperr.NotFound {
-		return uuid.Nil, gendb.UserForLoginRow{}, nil
-	}
-	if err != nil {
-		return uuid.Nil, gendb.UserForLoginRow{}, err
-	}
-	user, err := db.InTxValue(ctx, h.DB, db.Tenant(tenant.ID), db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.UserForLoginRow, error) {
-		return q.UserForLogin(ctx, email)
-	})
-	if errors.Is(err, db.ErrTenantUnavailable) || apperr.KindOf(err) == apperr.NotFound {
-		err = nil
-	}
-	return tenant.ID, user, err
 }
 
 func (h *Handler) sessionUser(p Principal) api.SessionUser {

@@ -21,16 +21,6 @@ type Limits struct {
 	Lifetime time.Duration // after sign-in, however much it is used
 }
 
-// Client is the program that asks, as far as the network shows it.
-type Client struct{ Address, UserAgent string }
-
-type clientKey struct{}
-
-// WithClient is ctx with the client that asks.
-func WithClient(ctx context.Context, c Client) context.Context {
-	return context.WithValue(ctx, clientKey{}, c)
-}
-
 // Authenticate finds the principal of a token. Whatever is wrong with the token, the error is the same.
 func (h *Handler) Authenticate(ctx context.Context, text string) (Principal, error) {
 	token, err := ParseToken(text)
@@ -66,7 +56,7 @@ func (h *Handler) Authenticate(ctx context.Context, text string) (Principal, err
 
 // newSession is a session to be created for a user whose password hashes to this.
 func (h *Handler) newSession(ctx context.Context, token Token, user uuid.UUID, passwordHash string) gendb.CreateSessionParams {
-	client, _ := ctx.Value(clientKey{}).(Client)
+	client := clientOf(ctx)
 	return gendb.CreateSessionParams{
 		ID: uuid.Must(uuid.NewV7()), UserID: user, PasswordHash: passwordHash, TokenHash: token.Hash(),
 		ExpiresAt: time.Now().Add(h.Limits.Lifetime), RemoteAddress: client.Address, UserAgent: client.UserAgent,

@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rollcall-erp/rollcall/internal/seal"
@@ -17,11 +21,16 @@ type Lookup func(name string) (value string, found bool)
 // Config is all that an operator can set.
 type Config struct {
 	Addr            string        // ROLLCALL_ADDR
+	MetricsAddr     string        // ROLLCALL_METRICS_ADDR: a listener of its own for /metrics; empty: on Addr
+	Jobs            bool          // ROLLCALL_JOBS=on|off: whether this instance runs periodic tasks
 	DatabaseURL     Secret        // DATABASE_URL; it holds a password
 	DataDir         string        // ROLLCALL_DATA_DIR, used by `rollcall dev` only
 	EncryptionKey   Secret        // ROLLCALL_ENCRYPTION_KEY, base64 of 32 bytes
 	SessionIdle     time.Duration // ROLLCALL_SESSION_IDLE: unused so long, a session ends; 5m to 24h
 	SessionLifetime time.Duration // ROLLCALL_SESSION_LIFETIME: it ends so long after sign-in in any case; 15m to 720h
+	RedisURL        Secret        // REDIS_URL: where instances share what they count; empty: each counts for itself
+	RateLimitScale  float64       // ROLLCALL_RATE_LIMIT_SCALE: multiplies every rate limit; 0.1 to 1000000
+	TrustedProxies  []*net.IPNet  // ROLLCALL_TRUSTED_PROXIES: whose X-Forwarded-For is believed
 	ShutdownTimeout time.Duration
 }
 
@@ -58,16 +67,27 @@ func Read(lookup Lookup) (Config, error) {
 	}
 	c := Config{
 		Addr:            get("ROLLCALL_ADDR", "127.0.0.1:8080"),
+		MetricsAddr:     get("ROLLCALL_METRICS_ADDR", ""),
 		DatabaseURL:     Secret(get("DATABASE_URL", "")),
 		DataDir:         get("ROLLCALL_DATA_DIR", ".data"),
 		EncryptionKey:   Secret(get("ROLLCALL_ENCRYPTION_KEY", "")),
+		RedisURL:        Secret(get("REDIS_URL", "")),
 		ShutdownTimeout: 20 * time.Second,
 	}
 	var err error
+	if c.Jobs, err = onOff(get, "ROLLCALL_JOBS", "on"); err != nil {
+		return Config{}, err
+	}
 	if c.SessionIdle, err = duration(get, "ROLLCALL_SESSION_IDLE", "1h", 5*time.Minute, 24*time.Hour); err != nil {
 		return Config{}, err
 	}
 	if c.SessionLifetime, err = duration(get, "ROLLCALL_SESSION_LIFETIME", "12h", 15*time.Minute, 30*24*time.Hour); err != nil {
+		return Config{}, err
+	}
+	if c.RateLimitScale, err = factor(get, "ROLLCALL_RATE_LIMIT_SCALE", "1", 0.1, 1e6); err != nil {
+		return Config{}, err
+	}
+	if c.TrustedProxies, err = networks("ROLLCALL_TRUSTED_PROXIES", get("ROLLCALL_TRUSTED_PROXIES", "")); err != nil {
 		return Config{}, err
 	}
 	if c.EncryptionKey != "" {
@@ -78,6 +98,16 @@ func Read(lookup Lookup) (Config, error) {
 	return c, nil
 }
 
+func onOff(get func(name, fallback string) string, name, fallback string) (bool, error) {
+	switch get(name, fallback) {
+	case "on":
+		return true, nil
+	case "off":
+		return false, nil
+	}
+	return false, fmt.Errorf("%s: want on or off", name)
+}
+
 // duration reads a time span within bounds.
 func duration(get func(name, fallback string) string, name, fallback string, least, most time.Duration) (time.Duration, error) {
 	d, err := time.ParseDuration(get(name, fallback))
@@ -85,6 +115,35 @@ func duration(get func(name, fallback string) string, name, fallback string, lea
 		return 0, fmt.Errorf("%s: want a time span from %s to %s, such as %s", name, least, most, fallback)
 	}
 	return d, nil
+}
+
+// factor reads a number within bounds.
+func factor(get func(name, fallback string) string, name, fallback string, least, most float64) (float64, error) {
+	f, err := strconv.ParseFloat(get(name, fallback), 64)
+	if err != nil || !(f >= least && f <= most) { // so written, NaN is outside too
+		return 0, fmt.Errorf("%s: want a number from %g to %g, such as %s", name, least, most, fallback)
+	}
+	return f, nil
+}
+
+// networks reads a list of networks and single addresses. One that holds every address is refused: it would believe
+// whatever anybody says.
+func networks(name, list string) ([]*net.IPNet, error) {
+	var all []*net.IPNet
+	for text := range strings.SplitSeq(list, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		prefix, err := netip.ParsePrefix(text)
+		if address, addressErr := netip.ParseAddr(text); addressErr == nil {
+			prefix, err = address.WithZone("").Prefix(address.BitLen())
+		}
+		if err != nil || prefix.Bits() == 0 {
+			return nil, fmt.Errorf("%s: want networks and addresses, such as 10.0.0.0/8, fd00::1", name)
+		}
+		all = append(all, &net.IPNet{IP: prefix.Masked().Addr().AsSlice(), Mask: net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen())})
+	}
+	return all, nil
 }
 
 // RequireDatabase says what to do when there is no database.

@@ -23,6 +23,10 @@ func TestRead_hasDefaults(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "127.0.0.1:8080", c.Addr)
 	assert.Equal(t, ".data", c.DataDir)
+	assert.InDelta(t, 1, c.RateLimitScale, 0)
+	assert.Empty(t, c.TrustedProxies)
+	assert.Empty(t, c.MetricsAddr)
+	assert.True(t, c.Jobs)
 	require.ErrorContains(t, c.RequireDatabase(), "DATABASE_URL")
 	require.ErrorContains(t, c.RequireKey(), "ROLLCALL_ENCRYPTION_KEY")
 }
@@ -50,11 +54,42 @@ func TestRead_sessionLimitsAreBounded(t *testing.T) {
 	}
 }
 
+func TestRead_trustedProxiesAreNetworksOrAddresses(t *testing.T) {
+	t.Parallel()
+	c, err := config.Read(env(map[string]string{"ROLLCALL_TRUSTED_PROXIES": " 10.1.2.3/8,192.168.7.1 , fd00::/8, ::1"}))
+	require.NoError(t, err)
+	assert.Equal(t, "[10.0.0.0/8 192.168.7.1/32 fd00::/8 ::1/128]", fmt.Sprint(c.TrustedProxies))
+	for _, bad := range []string{"10.0.0.0/33", "proxy.example", "10.0.0.0/8 10.1.0.0/16", "0.0.0.0/0", "::/0"} {
+		_, err := config.Read(env(map[string]string{"ROLLCALL_TRUSTED_PROXIES": bad}))
+		require.ErrorContains(t, err, "ROLLCALL_TRUSTED_PROXIES", bad)
+	}
+}
+
+func TestRead_theScaleOfRateLimitsIsBounded(t *testing.T) {
+	t.Parallel()
+	c, err := config.Read(env(map[string]string{"ROLLCALL_RATE_LIMIT_SCALE": "2.5"}))
+	require.NoError(t, err)
+	assert.InDelta(t, 2.5, c.RateLimitScale, 0)
+	for _, bad := range []string{"0", "-1", "NaN", "Inf", "lots", "0.01"} {
+		_, err := config.Read(env(map[string]string{"ROLLCALL_RATE_LIMIT_SCALE": bad}))
+		require.ErrorContains(t, err, "ROLLCALL_RATE_LIMIT_SCALE", bad)
+	}
+}
+
+func TestRead_jobsAreOnOrOff(t *testing.T) {
+	t.Parallel()
+	c, err := config.Read(env(map[string]string{"ROLLCALL_JOBS": "off"}))
+	require.NoError(t, err)
+	assert.False(t, c.Jobs)
+	_, err = config.Read(env(map[string]string{"ROLLCALL_JOBS": "perhaps"}))
+	require.ErrorContains(t, err, "ROLLCALL_JOBS")
+}
+
 func TestSecret_neverPrints(t *testing.T) {
 	t.Parallel()
 	key, err := seal.GenerateKey()
 	require.NoError(t, err)
-	c, err := config.Read(env(map[string]string{"ROLLCALL_ENCRYPTION_KEY": key, "DATABASE_URL": "postgres://u:hunter2@h/d"}))
+	c, err := config.Read(env(map[string]string{"ROLLCALL_ENCRYPTION_KEY": key, "DATABASE_URL": "postgres://u:hunter2@h/d", "REDIS_URL": "redis://u:hunter2@h"}))
 	require.NoError(t, err)
 	asJSON, err := json.Marshal(c)
 	require.NoError(t, err)

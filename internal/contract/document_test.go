@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -123,7 +124,7 @@ func TestLoad_readsWhatTheDocumentSays(t *testing.T) {
 	assert.Equal(t, http.MethodPost, op.Method)
 	assert.Equal(t, "/v1/students/bulk", op.Path)
 	assert.Equal(t, "student", op.Tag)
-	assert.Equal(t, "bulk", op.RateTier)
+	assert.Equal(t, contract.RateTier{Name: "bulk", Requests: 12, Per: time.Minute}, op.RateTier)
 	assert.Equal(t, "students:admit", op.Permission)
 	assert.Equal(t, int64(2<<20), op.MaxBodyBytes)
 	assert.False(t, op.Public)

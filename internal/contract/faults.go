@@ -54,7 +54,7 @@ func unknownMembers(e *openapi3.SchemaError) []apperr.Field {
 	var fields []apperr.Field
 	for _, name := range unknownNames(object, e.Schema.Properties) {
 		at := append(slices.Clone(path), shorten(name))
-		fields = append(fields, apperr.BodyField("additionalProperties", "Unknown field", at...))
+		fields = append(fields, apperr.BodyField(apperr.CodeAdditionalProperties, "Unknown field", at...))
 	}
 	return fields
 }

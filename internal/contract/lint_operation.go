@@ -78,7 +78,7 @@ func (l *linter) words(op *Operation) {
 	if op.Spec.Description == "" {
 		l.addf(op.place(), "give it a description")
 	}
-	if _, declared := l.rateTiers()[op.RateTier]; !declared {
+	if _, declared := l.rateTiers()[op.RateTier.Name]; !declared {
 		l.addf(op.place(), "give it an x-rate-tier that x-rate-tiers declares")
 	}
 }
@@ -99,7 +99,7 @@ var statusRules = []struct {
 	applies         func(*Operation) bool
 }{
 	{"400", "every request can be malformed", func(*Operation) bool { return true }},
-	{"401", "it needs a sign-in, or is one", func(op *Operation) bool { return !op.Public || op.RateTier == "login" }},
+	{"401", "it needs a sign-in, or is one", func(op *Operation) bool { return !op.Public || op.RateTier.Name == "login" }},
 	{"403", "it needs a permission", func(op *Operation) bool { return op.Permission != "" }},
 	{"404", "its path has a parameter", func(op *Operation) bool { return strings.Contains(op.Path, "{") }},
 	{"409", "it writes what it is sent", func(op *Operation) bool { return op.Spec.RequestBody != nil && !op.Public }},

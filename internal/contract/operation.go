@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -16,13 +17,20 @@ const noPermission = "none"
 // wholeTenant in x-reach marks an operation that concerns all of the tenant.
 const wholeTenant = "tenant"
 
+// RateTier says how often a caller may call the operations that share it.
+type RateTier struct {
+	Name     string
+	Requests int           // so many at once, and as many again in each period
+	Per      time.Duration // 0 when the document does not declare the tier, which the lint reports and the server refuses
+}
+
 // Operation is what the document says of one operation.
 type Operation struct {
 	ID       string
 	Method   string
 	Path     string // as in the document: /v1/students/{studentId}
 	Tag      string
-	RateTier string
+	RateTier RateTier
 	// Public operations need no sign-in.
 	Public bool
 	// Permission is needed to call the operation; empty when being signed in is enough, or Public.
@@ -120,7 +128,21 @@ func (op *Operation) readLimits(doc *openapi3.T) error {
 	if op.MaxBodyBytes <= 0 {
 		return errors.New("has no x-max-body-bytes, nor has the document")
 	}
-	return extension(op.Spec.Extensions, "x-rate-tier", &op.RateTier)
+	return op.readRateTier(doc)
+}
+
+func (op *Operation) readRateTier(doc *openapi3.T) error {
+	if err := extension(op.Spec.Extensions, "x-rate-tier", &op.RateTier.Name); err != nil {
+		return err
+	}
+	var declared map[string]rateTier
+	if err := extension(doc.Extensions, "x-rate-tiers", &declared); err != nil {
+		return err
+	}
+	tier := declared[op.RateTier.Name]
+	op.RateTier.Requests = tier.Requests
+	op.RateTier.Per, _ = time.ParseDuration(tier.Per) // no time span is no tier
+	return nil
 }
 
 func (op *Operation) compileParameters(item *openapi3.PathItem) error {

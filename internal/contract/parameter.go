@@ -81,7 +81,7 @@ func (op *Operation) checkQueryNames(query url.Values) []apperr.Field {
 		if p, ok := op.query[name]; ok {
 			fields = append(fields, p.checkUse(query)...)
 		} else if unknown++; unknown <= mostUnknown {
-			fields = append(fields, apperr.Field{In: apperr.Query, Field: shorten(name), Code: "unknown", Message: "Unknown parameter"})
+			fields = append(fields, apperr.Field{In: apperr.Query, Field: shorten(name), Code: apperr.CodeUnknown, Message: "Unknown parameter"})
 		}
 	}
 	return fields

@@ -1,4 +1,5 @@
-// Package resilience holds this project's policies for work that can fail for a moment: today retry, on retry-go.
+// Package resilience holds this project's policies for work that can fail for a moment: retry, on retry-go, and circuit
+// breakers, on gobreaker.
 //
 // What may be retried is the caller's knowledge (internal/db knows its SQLSTATEs); how often, how long and how far
 // apart is decided here, in one place.

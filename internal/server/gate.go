@@ -22,11 +22,11 @@ type authenticator interface {
 // gatePassed marks a request that went through its gate.
 const gatePassed = "rollcall.gate"
 
-// gate is the way of a request to one operation: who asks, may they, is the request what the document says.
-func gate(op *contract.Operation, a authenticator) echo.MiddlewareFunc {
+// gate is the way of a request to one operation: who asks, how often, may they, is the request what the document says.
+func gate(op *contract.Operation, a authenticator, l *limits) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if err := authorize(c, op, a); err != nil {
+			if err := authorize(c, op, a, l); err != nil {
 				return err
 			}
 			if err := op.Check(c.Request(), pathValues(c)); err != nil {
@@ -39,13 +39,19 @@ func gate(op *contract.Operation, a authenticator) echo.MiddlewareFunc {
 }
 
 // authorize puts who asks into the request, and refuses who may not.
-func authorize(c echo.Context, op *contract.Operation, a authenticator) error {
+func authorize(c echo.Context, op *contract.Operation, a authenticator, l *limits) error {
 	r := c.Request()
-	ctx := auth.WithClient(r.Context(), auth.Client{Address: c.RealIP(), UserAgent: strings.ToValidUTF8(r.UserAgent(), "")})
+	client := auth.Client{Address: c.RealIP(), UserAgent: strings.ToValidUTF8(r.UserAgent(), "")}
+	ctx := auth.WithClient(r.Context(), client)
+	limit := limited{limits: l, op: op, header: c.Response().Header(), client: client}
 	var principal auth.Principal
-	if !op.Public {
+	if op.Public {
+		if err := limit.public(ctx); err != nil {
+			return err
+		}
+	} else {
 		var err error
-		if principal, err = a.Authenticate(ctx, bearerToken(r)); err != nil {
+		if principal, err = limit.authenticate(ctx, a, bearerToken(r)); err != nil {
 			return err
 		}
 		ctx = auth.With(ctx, principal, op.Permission)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/dbtest"
+	"github.com/rollcall-erp/rollcall/internal/ratelimit"
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/seed"
 	"github.com/rollcall-erp/rollcall/internal/server"
@@ -61,20 +61,25 @@ func newHarnessWith(t *testing.T, config db.Config) *harness {
 }
 
 // newHarnessOn serves a database that is there already; config.URL may lead to it another way.
-func newHarnessOn(t *testing.T, database *dbtest.Database, config db.Config) *harness {
+func newHarnessOn(t *testing.T, database *dbtest.Database, config db.Config, adjust ...func(*server.Dependencies)) *harness {
 	t.Helper()
 	c, err := document()
 	require.NoError(t, err)
-	return newHarnessOf(t, c, database, config)
+	return newHarnessOf(t, c, database, config, adjust...)
 }
 
 // newHarnessOf serves by another document.
-func newHarnessOf(t *testing.T, c *contract.Contract, database *dbtest.Database, config db.Config) *harness {
+func newHarnessOf(t *testing.T, c *contract.Contract, database *dbtest.Database, config db.Config, adjust ...func(*server.Dependencies)) *harness {
 	t.Helper()
 	log := &logBuffer{t: t}
-	e, err := server.New(server.Dependencies{
-		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	d := server.Dependencies{
+		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Metrics: server.NewMetrics(), Log: newLogger(c, log),
+		Limiter: newLimiter(t, ratelimit.Config{Scale: 1000}), // the tests of the limits have their own
+	}
+	for _, change := range adjust {
+		change(&d)
+	}
+	e, err := server.New(d)
 	require.NoError(t, err)
 	s := httptest.NewServer(e)
 	client := s.Client()
@@ -196,7 +201,12 @@ func assertClosed(t *testing.T, r *http.Request, header http.Header) {
 	t.Helper()
 	require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
 	require.Equal(t, "DENY", header.Get("X-Frame-Options"))
-	require.Contains(t, header.Get("Content-Security-Policy"), "default-src 'none'")
+	for _, directive := range []string{"default-src", "base-uri", "form-action", "frame-ancestors"} {
+		require.Contains(t, header.Get("Content-Security-Policy"), directive+" 'none'")
+	}
+	require.Equal(t, "max-age=63072000; includeSubDomains", header.Get("Strict-Transport-Security"))
+	require.Equal(t, "no-referrer", header.Get("Referrer-Policy"))
+	require.Empty(t, header.Get("Access-Control-Allow-Origin"), "no other origin may read it")
 	require.NotEmpty(t, header.Get("X-Request-ID"))
 	require.Empty(t, header.Get("Server"), "no banner")
 	if strings.HasPrefix(r.URL.Path, "/v1/") {
@@ -275,8 +285,8 @@ func (a answer) faults() []fault {
 	return faults
 }
 
-// digest is a fingerprint of every row of the demo tenant, sessions aside: equal before and after means nothing was
-// written.
+// digest is a fingerprint of every row of the demo tenant, sessions and counted guesses aside: equal before and after
+// means nothing was written.
 func (h *harness) digest() map[string]string {
 	h.t.Helper()
 	return h.digestOf(h.schema())
@@ -284,7 +294,7 @@ func (h *harness) digest() map[string]string {
 
 func (h *harness) digestOf(schema string) map[string]string {
 	h.t.Helper()
-	tables := dbtest.Values[string](h.t, h.db, `select tablename::text from pg_tables where schemaname = $1 and tablename <> 'sessions'`, schema)
+	tables := dbtest.Values[string](h.t, h.db, `select tablename::text from pg_tables where schemaname = $1 and tablename not in ('sessions', 'guesses')`, schema)
 	all := map[string]string{}
 	for _, table := range tables {
 		all[table] = dbtest.Value[string](h.t, h.db,

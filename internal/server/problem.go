@@ -31,6 +31,7 @@ var problemKinds = map[apperr.Kind]struct {
 	apperr.PreconditionFailed:   {http.StatusPreconditionFailed, "precondition-failed", "Changed meanwhile"},
 	apperr.TooLarge:             {http.StatusRequestEntityTooLarge, "content-too-large", "Body too large"},
 	apperr.UnsupportedMediaType: {http.StatusUnsupportedMediaType, "unsupported-media-type", "Unsupported media type"},
+	apperr.TooManyRequests:      {http.StatusTooManyRequests, "too-many-requests", "Too many requests"},
 	apperr.Unavailable:          {http.StatusServiceUnavailable, "unavailable", "Try again shortly"},
 	apperr.OutcomeUnknown:       {http.StatusServiceUnavailable, "outcome-unknown", "It is not known whether this was done"},
 	apperr.Canceled:             {statusClientClosedRequest, "canceled", "Canceled"},

@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/academic"
@@ -20,6 +22,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/ratelimit"
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/student"
 )
@@ -48,19 +51,33 @@ type Dependencies struct {
 	Contract *contract.Contract
 	Box      *seal.Box
 	Sessions auth.Limits
-	Log      *slog.Logger
+	Limiter  *ratelimit.Limiter
+	// TrustedProxies are those whose X-Forwarded-For is believed; without any the address is that of the connection.
+	TrustedProxies []*net.IPNet
+	Log            *slog.Logger
+	// Metrics takes what the server measures (NewMetrics). It is served as /metrics unless MetricsElsewhere.
+	Metrics          *prometheus.Registry
+	MetricsElsewhere bool
 }
 
 // New puts the server together. An error is a fault of the program: document and generated code do not fit.
 func New(d Dependencies) (http.Handler, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.IPExtractor = echo.ExtractIPDirect() // never X-Forwarded-For, which anybody can send
+	e.IPExtractor = clientAddress(d.TrustedProxies)
 	e.HTTPErrorHandler = renderer{log: d.Log}.render
 
-	e.Use(requestID, accessLog(d.Log), recovered, securityHeaders)
+	measured, err := newRequests(d.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	e.Use(requestID, measured.measure, accessLog(d.Log), recovered, securityHeaders)
 
 	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions}
+	limits, err := newLimits(d.Limiter, d.Contract)
+	if err != nil {
+		return nil, err
+	}
 	handlers := operations{
 		sessions:  signIn,
 		accesses:  &access.Handler{DB: d.DB, Contract: d.Contract, Sessions: signIn},
@@ -68,19 +85,23 @@ func New(d Dependencies) (http.Handler, error) {
 		students:  &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
 	}
 	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),
-		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, handlers.sessions)})
+		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, handlers.sessions, limits)})
 	if err := sameOperations(d.Contract, e.Routes()); err != nil {
 		return nil, err
 	}
 	system{db: d.DB, contract: d.Contract}.register(e)
+	if !d.MetricsElsewhere {
+		e.GET("/metrics", echo.WrapHandler(MetricsHandler(d.Metrics, d.Log)))
+	}
+	measured.name(d.Contract, e.Routes())
 	return headAsGet(e), nil
 }
 
 // gates are the per-operation middleware, by operationId.
-func gates(c *contract.Contract, a authenticator) map[string][]echo.MiddlewareFunc {
+func gates(c *contract.Contract, a authenticator, l *limits) map[string][]echo.MiddlewareFunc {
 	all := make(map[string][]echo.MiddlewareFunc, len(c.Operations))
 	for id, op := range c.Operations {
-		all[id] = []echo.MiddlewareFunc{gate(op, a)}
+		all[id] = []echo.MiddlewareFunc{gate(op, a, l)}
 	}
 	return all
 }

@@ -140,6 +140,7 @@ func emptyDatabase(t *testing.T) *dbtest.Database {
 	d := dbtest.New(t)
 	d.Exec(t, "drop schema control cascade")
 	d.Exec(t, "drop schema ext cascade")
+	d.Exec(t, "drop schema "+db.RiverSchema+" cascade")
 	return d
 }
 
@@ -189,13 +190,16 @@ func TestStatus_saysWhatIsPending(t *testing.T) {
 	demo := d.Tenant(t, "demo")
 	all, err := tenant.NewMigrator(d.URL).Status(t.Context())
 	require.NoError(t, err)
-	require.Len(t, all, 2)
-	assert.Equal(t, "control", all[0].Name)
-	assert.Empty(t, all[0].Slug)
-	assert.Positive(t, all[0].Version)
-	assert.Equal(t, db.SchemaName(demo.ID), all[1].Name)
-	assert.Equal(t, "demo", all[1].Slug)
-	assert.Zero(t, all[1].Pending)
+	require.Len(t, all, 3)
+	for i, name := range []string{"control", db.RiverSchema} {
+		assert.Equal(t, name, all[i].Name)
+		assert.Empty(t, all[i].Slug)
+		assert.Positive(t, all[i].Version)
+		assert.Zero(t, all[i].Pending)
+	}
+	assert.Equal(t, db.SchemaName(demo.ID), all[2].Name)
+	assert.Equal(t, "demo", all[2].Slug)
+	assert.Zero(t, all[2].Pending)
 	assert.Equal(t, map[string]int{"": 0, "demo": 1}, pending(t, tenant.NewMigrator(d.URL).WithFiles(next(t))))
 }
 
@@ -225,7 +229,11 @@ func TestCheck_wantsAnUpToDateRegistry(t *testing.T) {
 	require.NoError(t, m.WithFiles(next(t)).Check(t.Context()), "the tenants are not its business")
 	behind := m.WithFiles(plus(t, "control/90000_next.sql", "select 1"))
 	require.ErrorIs(t, behind.Check(t.Context()), tenant.ErrMigrationsPending)
-	assert.ErrorContains(t, tenant.NewMigrator(emptyDatabase(t).URL).Check(t.Context()), "run `rollcall migrate up`")
+	require.ErrorContains(t, tenant.NewMigrator(emptyDatabase(t).URL).Check(t.Context()), "run `rollcall migrate up`")
+	d.Exec(t, "drop schema "+db.RiverSchema+" cascade")
+	require.ErrorIs(t, m.Check(t.Context()), tenant.ErrMigrationsPending, "the job queue is missing")
+	require.NoError(t, m.Up(t.Context(), nil))
+	require.NoError(t, m.Check(t.Context()))
 }
 
 func TestCheck_noServer(t *testing.T) {

@@ -35,6 +35,7 @@ func TestOrdinaryUser_isEnough(t *testing.T) {
 	for _, role := range []string{own, db.LimitedRole(own), db.InstitutionsRole(own)} {
 		assertDenied(t, url, role, db.SchemaName(two.ID)+".institutions")
 		assertDenied(t, url, role, "control.tenants")
+		assertDenied(t, url, role, db.RiverSchema+".river_job")
 		assertDenied(t, url, role, own+".goose_db_version")
 		assertAllowed(t, url, role, own+".next_version")
 	}

@@ -70,7 +70,7 @@ func closeConn(ctx context.Context, conn *pgx.Conn) {
 	_ = conn.Close(ctx) // the server ends the session either way
 }
 
-// upgradeControl makes and migrates the schema of the registry.
+// upgradeControl makes and migrates the schema of the registry and that of the job queue.
 func (s *lockedSchema) upgradeControl(ctx context.Context, files fs.FS) error {
 	// The extensions have a schema of their own, so that a tenant's search_path stays the tenant's alone.
 	for _, name := range []string{controlSchema, extensionSchema} {
@@ -78,7 +78,10 @@ func (s *lockedSchema) upgradeControl(ctx context.Context, files fs.FS) error {
 			return err
 		}
 	}
-	return s.migrate(ctx, files, "control")
+	if err := s.migrate(ctx, files, "control"); err != nil {
+		return err
+	}
+	return s.upgradeRiver(ctx)
 }
 
 // upgradeTenant makes roles and schema where they are missing, and migrates. Repeating it does no harm.
@@ -130,12 +133,17 @@ func openSQL(url, schemaName string) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the database URL: %w", err)
 	}
-	config.RuntimeParams["application_name"] = applicationName
-	config.RuntimeParams["search_path"] = quote(schemaName)
-	config.RuntimeParams["lock_timeout"] = fmt.Sprint(lockTimeout.Milliseconds())
+	setMigrationParameters(config.RuntimeParams, quote(schemaName))
 	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(1)
 	return pool, nil
+}
+
+// setMigrationParameters says who migrates, where, and how long it waits for a lock.
+func setMigrationParameters(parameters map[string]string, searchPath string) {
+	parameters["application_name"] = applicationName
+	parameters["search_path"] = searchPath
+	parameters["lock_timeout"] = fmt.Sprint(lockTimeout.Milliseconds())
 }
 
 // exec runs a statement without a result.

@@ -20,12 +20,12 @@ var ErrMigrationsPending = errors.New("the database is not up to date: run `roll
 // SchemaStatus says how far a schema has been migrated.
 type SchemaStatus struct {
 	Name    string `json:"name"`    // of the schema
-	Slug    string `json:"slug"`    // of the tenant; empty for the registry
+	Slug    string `json:"slug"`    // of the tenant; empty for the registry and the job queue
 	Version int64  `json:"version"` // the highest migration applied; 0 is none
 	Pending int    `json:"pending"` // migrations of this program that are not applied
 }
 
-// Status reports on the registry first, then on the tenants that are active or suspended, by slug. It changes nothing.
+// Status reports on the registry first, on the job queue second, then on the tenants that are active or suspended, by slug. It changes nothing.
 func (m *Migrator) Status(ctx context.Context) ([]SchemaStatus, error) {
 	conn, err := connect(ctx, m.url)
 	if err != nil {
@@ -36,10 +36,14 @@ func (m *Migrator) Status(ctx context.Context) ([]SchemaStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []SchemaStatus{control}
 	if control.Version == 0 {
-		return all, nil // there is no registry to ask for tenants
+		return []SchemaStatus{control}, nil // there is no registry to ask for tenants
 	}
+	queue, err := riverStatus(ctx, m.url)
+	if err != nil {
+		return nil, err
+	}
+	all := []SchemaStatus{control, queue}
 	tenants, err := finishedTenants(ctx, conn)
 	if err != nil {
 		return nil, err
@@ -55,7 +59,7 @@ func (m *Migrator) Status(ctx context.Context) ([]SchemaStatus, error) {
 	return all, nil
 }
 
-// Check returns ErrMigrationsPending when the registry is missing or behind. It looks at the registry only, so that it
+// Check returns ErrMigrationsPending when the registry or the job queue is missing or behind. It looks at no tenant, so it
 // is cheap enough for the start of a server with thousands of tenants.
 func (m *Migrator) Check(ctx context.Context) error {
 	conn, err := connect(ctx, m.url)
@@ -68,6 +72,13 @@ func (m *Migrator) Check(ctx context.Context) error {
 		return err
 	}
 	if control.Pending > 0 {
+		return ErrMigrationsPending
+	}
+	queue, err := riverStatus(ctx, m.url)
+	if err != nil {
+		return err
+	}
+	if queue.Pending > 0 {
 		return ErrMigrationsPending
 	}
 	return nil

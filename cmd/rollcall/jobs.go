@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-erp/rollcall/internal/contract"
+	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/jobs"
+	"github.com/rollcall-erp/rollcall/internal/tenant"
+)
+
+func jobsCommand(url databaseURL) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "jobs",
+		Short: "Run periodic tasks by hand",
+	}
+	c.AddCommand(jobsRunCommand(url))
+	return c
+}
+
+func jobsRunCommand(url databaseURL) *cobra.Command {
+	var task, slug string
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the periodic tasks once, for every active tenant",
+		Long: `Run the periodic tasks once and now, whether they are due or not. A tenant that fails does not stop the others; the exit
+code is 1 then. A task that an instance of the service is running for a tenant at this moment is left to it.
+
+The service does this by itself; a scheduler of your own may do it instead, with ROLLCALL_JOBS=off in the service.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			document, err := contract.Load()
+			if err != nil {
+				return err
+			}
+			log := newLog(document, true)
+			return withDatabase(cmd, url, func(d *db.DB, r *tenant.Registry) error {
+				tasks, err := chosenTasks(d, task)
+				if err != nil {
+					return err
+				}
+				tenants, err := chosenTenants(cmd, r, slug)
+				if err != nil {
+					return err
+				}
+				reports, err := jobs.RunOnce(cmd.Context(), d, log, tasks, tenants)
+				for _, p := range reports {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: %d done, %d failed, %d skipped\n", p.Task, p.Done, p.Failed, p.Skipped)
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().StringVar(&task, "task", "", "only this task")
+	c.Flags().StringVar(&slug, "tenant", "", "only this tenant, by its slug")
+	return c
+}
+
+func chosenTasks(d *db.DB, name string) ([]jobs.Task, error) {
+	all := jobs.Tasks(d)
+	if name == "" {
+		return all, nil
+	}
+	names := make([]string, len(all))
+	for i, t := range all {
+		names[i] = t.Name
+	}
+	i := slices.Index(names, name)
+	if i < 0 {
+		return nil, fmt.Errorf("there is no task %q; there are %s", name, strings.Join(names, ", "))
+	}
+	return all[i : i+1], nil
+}
+
+// chosenTenants are the active tenants, or the one of this slug.
+func chosenTenants(cmd *cobra.Command, r *tenant.Registry, slug string) ([]uuid.UUID, error) {
+	if slug != "" {
+		t, err := r.BySlug(cmd.Context(), slug)
+		if err == nil && t.Status != tenant.Active {
+			err = errors.New("tenant " + t.Slug + " is " + string(t.Status))
+		}
+		return []uuid.UUID{t.ID}, err
+	}
+	all, err := r.List(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	var active []uuid.UUID
+	for _, t := range all {
+		if t.Status == tenant.Active {
+			active = append(active, t.ID)
+		}
+	}
+	return active, nil
+}

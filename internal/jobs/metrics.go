@@ -1,0 +1,87 @@
+package jobs
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/db"
+)
+
+// newDuration measures the runs of this instance. There is no label for the tenant: there may be thousands.
+func newDuration() *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "rollcall_task_duration_seconds", Help: "How long runs of periodic tasks took on this instance.",
+		Buckets: prometheus.ExponentialBuckets(0.005, 4, 8),
+	}, []string{"task", "outcome"})
+}
+
+var (
+	lastRun = prometheus.NewDesc("rollcall_task_last_run_timestamp_seconds",
+		"When a task last ran for any tenant, on any instance.", []string{"task"}, nil)
+	lastSuccess = prometheus.NewDesc("rollcall_task_last_success_timestamp_seconds",
+		"The last success of the active tenant whose last success is longest ago (its creation when there was none).", []string{"task"}, nil)
+	failing = prometheus.NewDesc("rollcall_task_failing_tenants",
+		"Active tenants whose last run failed.", []string{"task"}, nil)
+)
+
+const (
+	summaryTimeout = 2 * time.Second
+	// summaryAge is how long a summary is good for: however often metrics are read, the database is asked this seldom.
+	summaryAge = 5 * time.Second
+)
+
+// summaries reports on the tasks over all tenants and instances; every instance reports the same.
+type summaries struct {
+	db    *db.DB
+	tasks []string
+
+	mu   sync.Mutex
+	rows []gendb.TaskSummariesRow
+	read time.Time
+}
+
+// Describe sends the descriptions of the metrics.
+func (s *summaries) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- lastRun
+	descriptions <- lastSuccess
+	descriptions <- failing
+}
+
+// Collect sends the metrics; none that are old when the database does not answer.
+func (s *summaries) Collect(metrics chan<- prometheus.Metric) {
+	rows, err := s.current()
+	if err != nil {
+		metrics <- prometheus.NewInvalidMetric(lastSuccess, err)
+		return
+	}
+	for _, row := range rows {
+		if row.LastRun.Unix() > 0 {
+			metrics <- prometheus.MustNewConstMetric(lastRun, prometheus.GaugeValue, seconds(row.LastRun), row.Task)
+		}
+		metrics <- prometheus.MustNewConstMetric(lastSuccess, prometheus.GaugeValue, seconds(row.OldestSuccess), row.Task)
+		metrics <- prometheus.MustNewConstMetric(failing, prometheus.GaugeValue, float64(row.Failing), row.Task)
+	}
+}
+
+func (s *summaries) current() ([]gendb.TaskSummariesRow, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.read) < summaryAge {
+		return s.rows, nil
+	}
+	rows, err := db.InTxValue(context.Background(), s.db, db.Control, db.Options{ReadOnly: true, Timeout: summaryTimeout},
+		func(ctx context.Context, q *db.Queries) ([]gendb.TaskSummariesRow, error) {
+			return q.TaskSummaries(ctx, s.tasks)
+		})
+	if err != nil {
+		return nil, err
+	}
+	s.rows, s.read = rows, time.Now()
+	return rows, nil
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -1,0 +1,139 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/labstack/echo/v4"
+
+	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/auth"
+	"github.com/rollcall-erp/rollcall/internal/contract"
+	"github.com/rollcall-erp/rollcall/internal/ratelimit"
+)
+
+// limits say whose bucket a request is taken from. One that authenticates spends its user's, wherever it comes from: a
+// school behind one address is many users. One that does not, and one that needs no sign-in, spends its address's, so
+// that a bad token costs nobody else anything. An address whose bucket is empty is refused before the database is asked;
+// only tokens that have authenticated here lately are exempt, so that neighbours cannot lock each other out.
+type limits struct {
+	limiter *ratelimit.Limiter
+	proven  *lru.Cache[[sha256.Size]byte, struct{}] // digests of tokens that have authenticated
+}
+
+// As net/http spells them; the draft writes RateLimit, but names of headers have no case.
+const (
+	rateLimitPolicyHeader = "Ratelimit-Policy"
+	rateLimitHeader       = "Ratelimit"
+)
+
+// provenTokens bounds the tokens that are remembered, about 100 bytes each.
+const provenTokens = 1 << 15
+
+func newLimits(limiter *ratelimit.Limiter, c *contract.Contract) (*limits, error) {
+	if limiter == nil {
+		return nil, errors.New("there is no rate limiter")
+	}
+	for id, op := range c.Operations {
+		if op.RateTier.Requests <= 0 || op.RateTier.Per <= 0 {
+			return nil, fmt.Errorf("operation %s has no rate limit", id)
+		}
+	}
+	proven, err := lru.New[[sha256.Size]byte, struct{}](provenTokens)
+	if err != nil {
+		return nil, fmt.Errorf("remember tokens: %w", err)
+	}
+	return &limits{limiter: limiter, proven: proven}, nil
+}
+
+// limited is one request on its way through the limits.
+type limited struct {
+	*limits
+
+	op     *contract.Operation
+	header http.Header // of the response
+	client auth.Client
+}
+
+// public counts a request to an operation that needs no sign-in.
+func (l limited) public(ctx context.Context) error { return l.take(ctx, l.addressKey()) }
+
+// authenticate finds who asks, and counts the request.
+func (l limited) authenticate(ctx context.Context, a authenticator, token string) (auth.Principal, error) {
+	digest := sha256.Sum256([]byte(token))
+	if err := l.refusedAddress(digest); err != nil {
+		return auth.Principal{}, err
+	}
+	principal, err := a.Authenticate(ctx, token)
+	if apperr.KindOf(err) == apperr.Unauthenticated {
+		l.proven.Remove(digest)
+		if refused := l.take(ctx, l.addressKey()); refused != nil {
+			return auth.Principal{}, refused
+		}
+	}
+	if err != nil {
+		return auth.Principal{}, err
+	}
+	l.proven.Add(digest, struct{}{})
+	return principal, l.take(ctx, l.key("user", principal.Tenant.String()+":"+principal.User.String()))
+}
+
+func (l limited) refusedAddress(token [sha256.Size]byte) error {
+	if l.proven.Contains(token) {
+		return nil
+	}
+	decision, refused := l.limiter.Refused(l.addressKey(), l.limit())
+	if !refused {
+		return nil
+	}
+	return l.say(decision)
+}
+
+func (l limited) take(ctx context.Context, key string) error {
+	return l.say(l.limiter.Take(ctx, key, l.limit()))
+}
+
+func (l limited) limit() ratelimit.Limit {
+	return ratelimit.Limit{Requests: l.op.RateTier.Requests, Per: l.op.RateTier.Per}
+}
+
+func (l limited) addressKey() string { return l.key("address", l.client.Network()) }
+
+func (l limited) key(kind, who string) string { return l.op.RateTier.Name + ":" + kind + ":" + who }
+
+// say puts a decision into the response (draft-ietf-httpapi-ratelimit-headers-10), and is an error when it is no.
+func (l limited) say(d ratelimit.Decision) error {
+	name := l.op.RateTier.Name
+	l.header.Set(rateLimitPolicyHeader, fmt.Sprintf("%q;q=%d;w=%d", name, d.Limit.Requests, seconds(d.Limit.Per)))
+	l.header.Set(rateLimitHeader, fmt.Sprintf("%q;r=%d;t=%d", name, d.Remaining, seconds(d.Reset)))
+	if d.Allowed {
+		return nil
+	}
+	wait := max(1, seconds(d.RetryAfter))
+	e := apperr.New(apperr.TooManyRequests, fmt.Sprintf("Try again in %d s.", wait))
+	e.RetryAfter = time.Duration(wait) * time.Second
+	return e
+}
+
+// seconds rounds up, so that who waits so long has waited long enough.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// clientAddress finds the address of a client. X-Forwarded-For can be sent by anybody, so it is read from the right, where
+// the nearest proxy has written, and only as far as the proxies are ours.
+func clientAddress(proxies []*net.IPNet) echo.IPExtractor {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, network := range proxies {
+		trust = append(trust, echo.TrustIPRange(network))
+	}
+	return echo.ExtractIPFromXFFHeader(trust...)
+}
