@@ -13,7 +13,9 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
 .PHONY: run
-run: build ## Serve the demo school on http://127.0.0.1:8080, with a database of its own
+run: ## Serve the demo school on http://127.0.0.1:8080, with a database of its own
+	@test -x bin/rollcall || echo "Building; the first time takes a minute or two."
+	@$(MAKE) --no-print-directory build
 	@exec bin/rollcall dev
 
 .PHONY: build
