@@ -58,6 +58,7 @@ func (op *Operation) place() string {
 
 func (l *linter) operation(op *Operation) {
 	l.words(op)
+	l.deprecation(op)
 	l.tag(op)
 	l.statuses(op)
 	l.parameters(op)

@@ -39,6 +39,8 @@ type Operation struct {
 	WholeTenant bool
 	// MaxBodyBytes is the longest body that is read.
 	MaxBodyBytes int64
+	// Deprecation has the dates of a deprecated operation; nil when it is none.
+	Deprecation *Deprecation
 	// Spec is the operation in the document.
 	Spec *openapi3.Operation
 
@@ -65,6 +67,9 @@ func (c *Contract) compileOperation(method, path string, item *openapi3.PathItem
 		return nil, err
 	}
 	if err := op.readLimits(c.Document); err != nil {
+		return nil, err
+	}
+	if err := op.readDeprecation(); err != nil {
 		return nil, err
 	}
 	if err := op.compileParameters(item); err != nil {

@@ -26,6 +26,7 @@ const gatePassed = "rollcall.gate"
 func gate(op *contract.Operation, a authenticator, l *limits) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
+			op.Deprecation.Announce(c.Response().Header())
 			if err := authorize(c, op, a, l); err != nil {
 				return err
 			}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strconv"
 	"testing"
 
@@ -17,15 +16,32 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 )
 
-func TestProblems_everyKindHasAnAnswerAndALineInTheDocs(t *testing.T) {
+func TestProblems_everyKindHasAnAnswerAndEveryAnswerAPage(t *testing.T) {
 	t.Parallel()
-	docs, err := os.ReadFile("../../docs/problems.md")
+	pages, err := newProblemPages() // fails for a row of docs/problems.md that no kind has, too
 	require.NoError(t, err)
+	e := echo.New()
+	pages.register(e)
 	for kind := apperr.Internal; kind <= apperr.Canceled; kind++ {
 		p, known := problemKinds[kind]
 		require.True(t, known, "%s", kind)
-		assert.Contains(t, string(docs), "`/problems/"+p.name+"` | "+strconv.Itoa(p.status)+" |", "%s", kind)
+		for accept, wants := range map[string][2]string{
+			"":                             {"text/markdown; charset=utf-8", "# " + strconv.Itoa(p.status) + " " + p.title + "\n"},
+			"*/*":                          {"text/markdown; charset=utf-8", "`/problems/" + p.name + "`"},
+			"text/html,*/*;q=0.8":          {"text/html; charset=UTF-8", "<h1>" + strconv.Itoa(p.status) + " " + p.title + "</h1>"},
+			"application/json, text/plain": {"text/markdown; charset=utf-8", "[All problems](/problems)"},
+		} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/problems/"+p.name, nil)
+			r.Header.Set(echo.HeaderAccept, accept)
+			w := httptest.NewRecorder()
+			e.ServeHTTP(w, r)
+			assert.Equal(t, http.StatusOK, w.Code, p.name)
+			assert.Equal(t, wants[0], w.Header().Get(echo.HeaderContentType), "%s for %q", p.name, accept)
+			assert.Contains(t, w.Body.String(), wants[1], "%s for %q", p.name, accept)
+			assert.Equal(t, "Accept", w.Header().Get(echo.HeaderVary))
+		}
 	}
+	assert.Len(t, pages, len(problemKinds)+1, "the list of all is one more")
 }
 
 func TestProblems_aFaultOfOursSaysNothingButItsRequestID(t *testing.T) {

@@ -90,6 +90,11 @@ func New(d Dependencies) (http.Handler, error) {
 		return nil, err
 	}
 	system{db: d.DB, contract: d.Contract}.register(e)
+	problems, err := newProblemPages()
+	if err != nil {
+		return nil, err
+	}
+	problems.register(e)
 	if !d.MetricsElsewhere {
 		e.GET("/metrics", echo.WrapHandler(MetricsHandler(d.Metrics, d.Log)))
 	}

@@ -24,14 +24,15 @@ type system struct {
 
 // docsFiles are the page, its script and its style; Swagger UI itself comes from its module.
 //
-//go:embed docs/index.html docs/init.js docs/style.css
+//go:embed docs/index.html docs/init.js docs/style.css docs/problem.css
 var docsFiles embed.FS
 
-// docsPage is the page with all it loads; nothing else of Swagger UI is served.
+// docsPage is the page with all it loads, and the style of the pages of problems; nothing else of Swagger UI is served.
 var docsPage = []docsFile{
 	{path: "/docs", from: docsFiles, name: "docs/index.html", contentType: "text/html; charset=utf-8"},
 	{path: "/docs/init.js", from: docsFiles, name: "docs/init.js", contentType: "text/javascript; charset=utf-8"},
 	{path: "/docs/style.css", from: docsFiles, name: "docs/style.css", contentType: "text/css; charset=utf-8"},
+	{path: "/docs/problem.css", from: docsFiles, name: "docs/problem.css", contentType: "text/css; charset=utf-8"},
 	swaggerUI("swagger-ui.css", "text/css; charset=utf-8"),
 	swaggerUI("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
 	swaggerUI("favicon-16x16.png", "image/png"),
