@@ -75,7 +75,7 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 	handler, err := server.New(server.Dependencies{
 		DB: database, Contract: document, Box: box, Log: log, Limiter: limiter, TrustedProxies: c.TrustedProxies,
 		Sessions: auth.Limits{Idle: c.SessionIdle, Lifetime: c.SessionLifetime},
-		Metrics:  metrics, MetricsElsewhere: c.MetricsAddr != "",
+		Metrics:  metrics, MetricsElsewhere: c.MetricsAddr != "", ValidateResponses: c.ValidateResponses,
 	})
 	if err != nil {
 		return err

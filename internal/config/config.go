@@ -31,7 +31,9 @@ type Config struct {
 	RedisURL        Secret        // REDIS_URL: where instances share what they count; empty: each counts for itself
 	RateLimitScale  float64       // ROLLCALL_RATE_LIMIT_SCALE: multiplies every rate limit; 0.1 to 1000000
 	TrustedProxies  []*net.IPNet  // ROLLCALL_TRUSTED_PROXIES: whose X-Forwarded-For is believed
-	ShutdownTimeout time.Duration
+	// ROLLCALL_VALIDATE_RESPONSES=1: an answer that is not what openapi.yaml says becomes a 500, and the log says why
+	ValidateResponses bool
+	ShutdownTimeout   time.Duration
 }
 
 // Secret is a text that shows as [secret] in logs and formatted output.
@@ -77,6 +79,9 @@ func Read(lookup Lookup) (Config, error) {
 	var err error
 	if c.Jobs, err = onOff(get, "ROLLCALL_JOBS", "on"); err != nil {
 		return Config{}, err
+	}
+	if c.ValidateResponses, err = strconv.ParseBool(get("ROLLCALL_VALIDATE_RESPONSES", "0")); err != nil {
+		return Config{}, errors.New("ROLLCALL_VALIDATE_RESPONSES: want 1 or 0")
 	}
 	if c.SessionIdle, err = duration(get, "ROLLCALL_SESSION_IDLE", "1h", 5*time.Minute, 24*time.Hour); err != nil {
 		return Config{}, err

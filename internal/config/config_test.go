@@ -38,6 +38,17 @@ func TestRead_namesTheVariableThatIsWrong(t *testing.T) {
 	assert.NotContains(t, err.Error(), "secret but short")
 }
 
+func TestRead_responsesAreValidatedWhenAskedFor(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]bool{"": false, "0": false, "1": true, "true": true} {
+		c, err := config.Read(env(map[string]string{"ROLLCALL_VALIDATE_RESPONSES": value}))
+		require.NoError(t, err)
+		assert.Equal(t, want, c.ValidateResponses, "%q", value)
+	}
+	_, err := config.Read(env(map[string]string{"ROLLCALL_VALIDATE_RESPONSES": "please"}))
+	require.ErrorContains(t, err, "ROLLCALL_VALIDATE_RESPONSES")
+}
+
 func TestRead_sessionLimitsAreBounded(t *testing.T) {
 	t.Parallel()
 	c, err := config.Read(env(map[string]string{"ROLLCALL_SESSION_IDLE": "30m"}))

@@ -58,6 +58,8 @@ type Dependencies struct {
 	// Metrics takes what the server measures (NewMetrics). It is served as /metrics unless MetricsElsewhere.
 	Metrics          *prometheus.Registry
 	MetricsElsewhere bool
+	// ValidateResponses makes an answer that is not what the document says a 500. It is for tests and for hunting faults.
+	ValidateResponses bool
 }
 
 // New puts the server together. An error is a fault of the program: document and generated code do not fit.
@@ -71,7 +73,15 @@ func New(d Dependencies) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Use(requestID, measured.measure, accessLog(d.Log), recovered, securityHeaders)
+	e.Use(requestID, measured.measure, accessLog(d.Log), securityHeaders)
+	if d.ValidateResponses {
+		v, err := newValidator(d.Contract, d.Metrics)
+		if err != nil {
+			return nil, err
+		}
+		e.Use(v.validate)
+	}
+	e.Use(recovered)
 
 	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions}
 	limits, err := newLimits(d.Limiter, d.Contract)
