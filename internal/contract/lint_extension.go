@@ -23,7 +23,7 @@ type place struct {
 // cannot pass for one that is obeyed. docs/spec-extensions.md explains them; a test holds it to this table.
 var places = map[string]place{
 	"document": {
-		extensions: []string{"x-permissions", "x-roles", "x-rate-tiers", "x-max-body-bytes"},
+		extensions: []string{"x-permissions", "x-roles", "x-rate-tiers", "x-max-body-bytes", "x-no-example"},
 		members: map[string]string{
 			"info": "info", "servers": "server[]", "tags": "tag[]", "paths": "paths", "components": "components",
 			"externalDocs": "leaf",
@@ -43,7 +43,7 @@ var places = map[string]place{
 	"paths":          {each: "path"},
 	"path":           {members: map[string]string{"parameters": "parameter[]", "servers": "server[]"}, each: "operation"},
 	"operation": {
-		extensions: []string{"x-permission", "x-reach", "x-rate-tier", "x-max-body-bytes", deprecatedSinceKey, sunsetKey, "x-negative-examples"},
+		extensions: []string{"x-permission", "x-reach", "x-rate-tier", "x-max-body-bytes", deprecatedSinceKey, sunsetKey, "x-negative-examples", "x-no-example", "x-undo"},
 		members: map[string]string{
 			"parameters": "parameter[]", "requestBody": "requestBody", "responses": "responses", "callbacks": "paths{}",
 			"servers": "server[]", "externalDocs": "leaf",
@@ -58,7 +58,7 @@ var places = map[string]place{
 	"content":     {members: map[string]string{"schema": "schema", "examples": "leaf{}", "encoding": "encoding{}"}},
 	"encoding":    {members: map[string]string{"headers": "header{}"}},
 	"responses":   {each: "response"},
-	"response": {members: map[string]string{
+	"response": {extensions: []string{"x-request"}, members: map[string]string{
 		"content": "responseContent{}", "headers": "header{}", "links": "leaf{}",
 	}},
 	"responseContent": {members: map[string]string{
@@ -67,7 +67,7 @@ var places = map[string]place{
 	"responseExample": {extensions: []string{"x-request"}},
 	"schema": {
 		extensions: []string{
-			"x-normalize", "x-pii", "x-not-future", "x-max-bytes", "x-max-depth", "x-unique-by", "x-go-type", "x-enum-varnames",
+			"x-normalize", "x-pii", "x-not-future", "x-max-bytes", "x-max-depth", "x-unique-by", "x-unique", "x-compare", "x-go-type", "x-enum-varnames",
 		},
 		members: map[string]string{
 			"properties": "schema{}", "items": "schema", "additionalProperties": "schema", "not": "schema",

@@ -188,3 +188,12 @@ func (op *Operation) filterInput(r *http.Request, path map[string]string) *opena
 		Request: r, PathParams: path, Route: op.route, Options: parameterOptions,
 	}
 }
+
+// Parameters are the parameters of the operation, those of its path included.
+func (op *Operation) Parameters() []*openapi3.Parameter {
+	all := make([]*openapi3.Parameter, len(op.parameters))
+	for i, p := range op.parameters {
+		all[i] = p.spec
+	}
+	return all
+}

@@ -116,7 +116,9 @@ func TestProblems_theTypeOfAnAnswerLeadsToItsPage(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, h.do(call{Method: http.MethodGet, Path: "/problems/nosuch"}).Status)
 }
 
-func day(year int, month time.Month, d int) time.Time { return time.Date(year, month, d, 0, 0, 0, 0, time.UTC) }
+func day(year int, month time.Month, d int) time.Time {
+	return time.Date(year, month, d, 0, 0, 0, 0, time.UTC)
+}
 
 // document3 is a document to be changed for a test.
 type document3 struct{ *contract.Contract }

@@ -1,0 +1,96 @@
+package replay
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/rollcall-erp/rollcall/internal/contract"
+)
+
+// unknownID is an id that no row has.
+const unknownID = "01900000-0000-7000-8000-0000fffffffe"
+
+// probes are the requests that the document implies: how an operation is brought to answer a status, whatever it does. Each
+// changes a request that is good otherwise, and reports whether it can.
+var probes = map[int]func(*script, *step) bool{
+	http.StatusNotModified: func(_ *script, st *step) bool {
+		return st.header("If-None-Match", "*")
+	},
+	http.StatusBadRequest: func(_ *script, st *step) bool {
+		st.request.Query = map[string]string{"no-such-parameter": "1"}
+		return true
+	},
+	http.StatusUnauthorized: func(_ *script, st *step) bool {
+		st.as = nobody
+		return !st.op.Public
+	},
+	http.StatusForbidden: func(s *script, st *step) bool {
+		st.as = s.actorWithout(st.op)
+		return st.op.Permission != "" && st.as != ""
+	},
+	http.StatusNotFound: func(_ *script, st *step) bool {
+		for _, p := range st.op.Parameters() {
+			if p.In == openapi3.ParameterInPath && p.Schema.Value.Format == "uuid" {
+				st.request.Path[p.Name] = unknownID
+				return true
+			}
+		}
+		return false
+	},
+	http.StatusPreconditionFailed: func(_ *script, st *step) bool {
+		return st.header("If-Match", `"0"`)
+	},
+	http.StatusRequestEntityTooLarge: func(_ *script, st *step) bool {
+		st.request.raw = strings.Repeat(" ", int(st.op.MaxBodyBytes)+1)
+		return st.request.hasBody
+	},
+	http.StatusUnsupportedMediaType: func(_ *script, st *step) bool {
+		st.request.mediaType = "text/plain"
+		return st.request.hasBody
+	},
+}
+
+// header sets a header that the operation has a parameter for.
+func (st *step) header(name, value string) bool {
+	for _, p := range st.op.Parameters() {
+		if p.In == openapi3.ParameterInHeader && http.CanonicalHeaderKey(p.Name) == name {
+			st.request.Headers = map[string]string{name: value}
+			return true
+		}
+	}
+	return false
+}
+
+// probesOf probes the statuses that the operation documents and none of its examples has.
+func (s *script) probesOf(op *contract.Operation) []*step {
+	var steps []*step
+	for _, status := range slices.Sorted(maps.Keys(probes)) {
+		if op.Spec.Responses.Status(status) == nil || s.hasStatus(op, status) {
+			continue
+		}
+		st := &step{op: op, kind: Probe, name: strconv.Itoa(status), status: status, request: s.goodRequest(op)}
+		if probes[status](s, st) {
+			steps = append(steps, st)
+		}
+	}
+	return steps
+}
+
+func (s *script) hasStatus(op *contract.Operation, status int) bool {
+	return slices.ContainsFunc(s.steps, func(st *step) bool { return st.op == op && st.status == status })
+}
+
+// goodRequest is the operation's first example.
+func (s *script) goodRequest(op *contract.Operation) message {
+	for _, st := range s.steps {
+		if st.op == op && st.kind == Example {
+			return st.request.clone()
+		}
+	}
+	return message{Path: map[string]string{}}
+}

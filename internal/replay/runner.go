@@ -1,0 +1,342 @@
+package replay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// runner sends the steps of a script.
+type runner struct {
+	Config
+	*script
+	sender
+
+	vars   vars
+	tokens map[string]string // by sign-in example
+	done   map[*step]*Step
+	undo   []undo // what takes back what was written, in the order of writing
+	left   []string
+}
+
+func newRunner(c Config, s *script) *runner {
+	return &runner{
+		Config: c, script: s, sender: sender{baseURL: c.BaseURL, client: c.Client},
+		vars: vars{}, tokens: map[string]string{}, done: map[*step]*Step{},
+	}
+}
+
+// play sends the steps, and before each what it needs.
+func (r *runner) play(ctx context.Context, chosen []*step) {
+	for i, st := range chosen {
+		if ctx.Err() != nil {
+			return
+		}
+		if r.Progress != nil {
+			r.Progress(i, len(chosen), st.op.ID)
+		}
+		r.step(ctx, st)
+	}
+}
+
+// step sends a step once, what it needs first.
+func (r *runner) step(ctx context.Context, st *step) *Step {
+	if result := r.done[st]; result != nil {
+		return result
+	}
+	result := &Step{Name: st.name, Kind: st.kind, Status: st.status}
+	r.done[st] = result
+	for _, earlier := range st.after {
+		if before := r.step(ctx, earlier); len(before.Failures) > 0 {
+			result.Failures = []Difference{{"request", "what " + earlier.String() + " makes", "it failed"}}
+			return result
+		}
+	}
+	start := time.Now()
+	result.Failures = r.perform(ctx, st)
+	result.Took = time.Since(start)
+	return result
+}
+
+// perform sends a step and says what differs. A change of a row that was there is taken back at once.
+func (r *runner) perform(ctx context.Context, st *step) []Difference {
+	if st.kind != Example {
+		return r.unchanged(func() []Difference { return r.exchange(ctx, st) })
+	}
+	restore, err := r.remember(ctx, st)
+	if err != nil {
+		return []Difference{{"request", "the state before", err.Error()}}
+	}
+	differences := r.exchange(ctx, st)
+	if !r.Keep {
+		if err := restore(context.WithoutCancel(ctx)); err != nil {
+			differences = append(differences, Difference{"afterwards", "the state before", err.Error()})
+		}
+	}
+	return differences
+}
+
+// unchanged wants nothing written meanwhile.
+func (r *runner) unchanged(send func() []Difference) []Difference {
+	if r.Snapshot == nil {
+		return send()
+	}
+	before := r.Snapshot()
+	differences := send()
+	if !reflect.DeepEqual(before, r.Snapshot()) {
+		differences = append(differences, Difference{"afterwards", "nothing written", "something was written"})
+	}
+	return differences
+}
+
+func (r *runner) exchange(ctx context.Context, st *step) []Difference {
+	out, err := r.outgoing(st)
+	if err != nil {
+		return []Difference{{"request", "to be sent", err.Error()}}
+	}
+	got, err := r.sendAs(ctx, st, out)
+	if err != nil {
+		return []Difference{{"request", "an answer", err.Error()}}
+	}
+	differences := r.check(st, out, got)
+	if got.status < http.StatusBadRequest {
+		r.learn(st, got)
+	}
+	return differences
+}
+
+// sendAs sends, and signs in again once where a session has ended meanwhile.
+func (r *runner) sendAs(ctx context.Context, st *step, out outgoing) (answer, error) {
+	login := r.actor(st)
+	out.token = r.tokens[login]
+	got, err := r.send(ctx, out)
+	if err != nil || got.status != http.StatusUnauthorized || st.status == http.StatusUnauthorized || login == "" {
+		return got, err
+	}
+	if failed := r.exchange(ctx, r.logins[login]); len(failed) > 0 {
+		return got, nil
+	}
+	out.token = r.tokens[login]
+	return r.send(ctx, out)
+}
+
+// learn takes a fresh token, and notes what was made.
+func (r *runner) learn(st *step, got answer) {
+	object, _ := got.json.(map[string]any)
+	if token, ok := object["token"].(string); ok {
+		login := r.actor(st)
+		if st.op.Public {
+			login = st.name
+		}
+		r.tokens[login] = token
+	}
+	if st.status == http.StatusCreated {
+		r.noteMade(st, object)
+	}
+}
+
+// outgoing gives the literals of a request their values.
+func (r *runner) outgoing(st *step) (outgoing, error) {
+	out := outgoing{
+		op: st.op, path: r.vars.texts(st.request.Path), query: r.vars.texts(st.request.Query), headers: r.vars.texts(st.request.Headers),
+		media: st.request.mediaType,
+	}
+	if out.media == "" {
+		out.media = "application/json"
+	}
+	switch {
+	case st.request.raw != "":
+		out.body = []byte(st.request.raw)
+	case st.request.hasBody:
+		var err error
+		if out.body, err = json.Marshal(r.body(st)); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// body is the body with its values. What may be taken once is new for whoever makes it, and for every bad request.
+func (r *runner) body(st *step) any {
+	local := r.vars
+	if st.kind != Example {
+		local = maps.Clone(r.vars)
+	}
+	return walk("", st.bodySchema(), st.request.body, func(member string, schema *openapi3.Schema, value any) any {
+		literal, isText := value.(string)
+		switch {
+		case st.op.Public && member == "tenant" && r.Tenant != "" && st.kind == Example:
+			return r.Tenant
+		case isText && r.makesUnique(st, member, literal):
+			if st.makesLiteral(uniqueLiteral(member, literal)) || st.kind != Example {
+				local.bind(member, literal, distinct(literal, schema))
+			}
+		case isUnique(schema) && st.status == http.StatusCreated:
+			return r.distinctNumber(local, member, schema, value)
+		case !isText:
+			return value
+		}
+		return local.text(member, literal)
+	})
+}
+
+// makesUnique is true of a literal that an example of the same operation makes.
+func (r *runner) makesUnique(st *step, member, literal string) bool {
+	maker := r.makers[uniqueLiteral(member, literal)]
+	return maker != nil && maker.op == st.op
+}
+
+func (st *step) makesLiteral(literal string) bool {
+	for _, made := range st.makes {
+		if made == literal {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *runner) distinctNumber(v vars, member string, schema *openapi3.Schema, value any) any {
+	n, isNumber := value.(float64)
+	if !isNumber {
+		return value
+	}
+	fresh := distinctNumber(n, schema)
+	v[uniqueLiteral(member, number(n))] = number(fresh)
+	return fresh
+}
+
+// check holds an answer against the document, and against what the step wants.
+func (r *runner) check(st *step, out outgoing, got answer) []Difference {
+	if got.status != st.status {
+		return []Difference{{"status", fmt.Sprint(st.status), strings.TrimSpace(fmt.Sprintf("%d %s", got.status, show(string(got.raw))))}}
+	}
+	var differences []Difference
+	if err := st.op.CheckResponse(got.status, got.header, got.raw); err != nil {
+		differences = append(differences, Difference{"schema", "an answer as documented", err.Error()})
+	}
+	if got.status >= http.StatusBadRequest {
+		return append(differences, r.checkProblem(st, got)...)
+	}
+	if st.want == nil {
+		return differences
+	}
+	c := comparison{vars: r.vars, makes: map[string]bool{}, anchored: r.anchored, exact: r.Fresh}
+	for _, literal := range st.makes {
+		c.makes[literal] = true
+	}
+	c.value("", "", st.schema, r.replaced(st, out), got.json)
+	return append(differences, append(c.differences, checkLocation(st, got)...)...)
+}
+
+// replaced is the wanted answer, where the request went elsewhere than the example says: the tenant.
+func (r *runner) replaced(st *step, _ outgoing) any {
+	if r.Tenant == "" {
+		return st.want
+	}
+	return walk("", st.schema, st.want, func(member string, _ *openapi3.Schema, value any) any {
+		if member == "slug" {
+			return r.Tenant
+		}
+		return value
+	})
+}
+
+// checkLocation wants the place of what was created to be the place where it is.
+func checkLocation(st *step, got answer) []Difference {
+	object, _ := got.json.(map[string]any)
+	id, hasID := object["id"].(string)
+	location := got.header.Get("Location")
+	if st.status != http.StatusCreated || location == "" || !hasID || strings.HasSuffix(location, "/"+id) {
+		return nil
+	}
+	return []Difference{{"header Location", ".../" + id, location}}
+}
+
+// checkProblem wants a problem of a documented type, and the faults of a negative example, no more and no fewer.
+func (r *runner) checkProblem(st *step, got answer) []Difference {
+	var problem struct {
+		Type, Title string
+		Status      int
+		Errors      []fault
+	}
+	if err := convert(got.json, &problem); err != nil {
+		return []Difference{{"body", "a problem", err.Error()}}
+	}
+	var differences []Difference
+	if problem.Status != got.status {
+		differences = append(differences, Difference{"/status", fmt.Sprint(got.status), fmt.Sprint(problem.Status)})
+	}
+	if want := problemTypes(st); len(want) > 0 && want[problem.Type] != problem.Title {
+		differences = append(differences, Difference{"/type", fmt.Sprint(want), problem.Type + " " + problem.Title})
+	}
+	if st.kind == Negative {
+		differences = append(differences, compareFaults(st.faults, problem.Errors)...)
+	}
+	return differences
+}
+
+// problemTypes are the types, with their titles, that the examples of the answer show.
+func problemTypes(st *step) map[string]string {
+	types := map[string]string{}
+	for _, content := range st.op.Spec.Responses.Status(st.status).Value.Content {
+		for _, example := range content.Examples {
+			var problem struct{ Type, Title string }
+			if convert(example.Value.Value, &problem) == nil {
+				types[problem.Type] = problem.Title
+			}
+		}
+	}
+	return types
+}
+
+func compareFaults(want, got []fault) []Difference {
+	var differences []Difference
+	rest := map[int]bool{}
+	for i := range got {
+		rest[i] = true
+	}
+	for _, w := range want {
+		found := false
+		for i := range rest {
+			if w.matches(got[i]) {
+				found = true
+				delete(rest, i)
+			}
+		}
+		if !found {
+			differences = append(differences, Difference{"/errors", w.String(), "missing"})
+		}
+	}
+	for i := range got {
+		if rest[i] {
+			differences = append(differences, Difference{"/errors", "no more", got[i].String()})
+		}
+	}
+	return differences
+}
+
+func (f fault) matches(got fault) bool {
+	same := func(want, got *string) bool { return want == nil || got != nil && *want == *got }
+	return f.In == got.In && f.Field == got.Field && f.Code == got.Code && same(f.Pointer, got.Pointer) && same(f.Message, got.Message)
+}
+
+func (f fault) String() string {
+	text := fmt.Sprintf("%s %q %s", f.In, f.Field, f.Code)
+	if f.Pointer != nil {
+		text += " at " + *f.Pointer
+	}
+	if f.Message != nil {
+		text += ": " + *f.Message
+	}
+	return text
+}
+
+var errNotTaken = errors.New("was not taken back")

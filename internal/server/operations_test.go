@@ -1,0 +1,91 @@
+package server_test
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-erp/rollcall/internal/contract"
+)
+
+// What the tests that go through all operations of the document have in common.
+
+// shape is how an example or a negative example deviates from the plain request to an operation.
+type shape struct {
+	Path    map[string]string `json:"path"`
+	Query   map[string]string `json:"query"`
+	Headers map[string]string `json:"headers"`
+}
+
+func forEachOperation(t *testing.T, test func(t *testing.T, h *harness, op *contract.Operation)) {
+	t.Helper()
+	c, err := document()
+	require.NoError(t, err)
+	for _, id := range slices.Sorted(maps.Keys(c.Operations)) {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			test(t, newHarness(t), c.Operations[id])
+		})
+	}
+}
+
+// on is the harness for a subtest.
+func (h *harness) on(t *testing.T) *harness {
+	copied := *h
+	copied.t = t
+	return &copied
+}
+
+func (a answer) list(path ...any) []any {
+	list, _ := a.get(path...).([]any)
+	return list
+}
+
+// callFor is a request to an operation as an admin, with the path parameters' own examples unless the shape says others.
+func (h *harness) callFor(op *contract.Operation, s shape, body any) call {
+	path := op.Path
+	for _, p := range pathParameters(h.contract, op) {
+		value, given := s.Path[p.Name]
+		if !given {
+			value = firstExample(p)
+		}
+		path = strings.ReplaceAll(path, "{"+p.Name+"}", url.PathEscape(value))
+	}
+	query := url.Values{}
+	for name, value := range s.Query {
+		query.Set(name, value)
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	c := call{Method: op.Method, Path: path, Body: body, Header: s.Headers}
+	if !op.Public {
+		c.Token = h.token("admin")
+	}
+	return c
+}
+
+func pathParameters(c *contract.Contract, op *contract.Operation) []*openapi3.Parameter {
+	var all []*openapi3.Parameter
+	for _, list := range []openapi3.Parameters{c.Document.Paths.Value(op.Path).Parameters, op.Spec.Parameters} {
+		for _, ref := range list {
+			if ref.Value.In == openapi3.ParameterInPath {
+				all = append(all, ref.Value)
+			}
+		}
+	}
+	return all
+}
+
+func firstExample(p *openapi3.Parameter) string {
+	for _, name := range slices.Sorted(maps.Keys(p.Examples)) {
+		return fmt.Sprint(p.Examples[name].Value.Value)
+	}
+	return ""
+}
