@@ -43,7 +43,8 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(serveCommand(), devCommand(), tenantCommand(configuredDatabase),
-		userCommand(configuredDatabase), migrateCommand(configuredDatabase), jobsCommand(configuredDatabase))
+		userCommand(configuredDatabase), migrateCommand(configuredDatabase), jobsCommand(configuredDatabase),
+		replayCommand())
 	return root
 }
 

@@ -82,7 +82,13 @@ func (c *Coverage) addOperation(r *runner, op *contract.Operation, steps []*step
 	c.Operations.add(len(sent) > 0)
 	excused := noExample(r.Contract, op)
 	for _, status := range op.Spec.Responses.Keys() {
-		if strings.HasPrefix(status, "5") || excused[status] != "" {
+		if strings.HasPrefix(status, "5") {
+			continue
+		}
+		if excused[status] != "" {
+			if statuses[status] {
+				c.Missing = append(c.Missing, fmt.Sprintf("%s: x-no-example gives a reason for %s, and there is one", op.ID, status))
+			}
 			continue
 		}
 		if !c.Statuses.add(statuses[status]) {

@@ -50,6 +50,22 @@ func (r *runner) cleanUp(ctx context.Context) {
 	for _, what := range slices.Sorted(maps.Keys(count)) {
 		r.left = append(r.left, fmt.Sprintf("%d made by %s", count[what], what))
 	}
+	r.signOut(ctx)
+}
+
+// signOut ends the run's own sessions, as x-undo of the sign-in says.
+func (r *runner) signOut(ctx context.Context) {
+	for _, login := range slices.Sorted(maps.Keys(r.tokens)) {
+		op := r.declaredUndo(r.logins[login].op)
+		if op == nil {
+			r.left = append(r.left, "a session of "+login)
+			continue
+		}
+		// One that has ended already gets a 401, which is as good.
+		if _, err := r.send(ctx, outgoing{op: op, token: r.tokens[login]}); err != nil {
+			r.left = append(r.left, fmt.Sprintf("a session of %s: %v", login, err))
+		}
+	}
 }
 
 // takeBack says in what state a row stays; empty when it is gone.

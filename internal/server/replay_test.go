@@ -2,12 +2,20 @@ package server_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-erp/rollcall/internal/dbtest"
 	"github.com/rollcall-erp/rollcall/internal/replay"
 )
 
@@ -17,6 +25,7 @@ import (
 func TestReplay_theWholeDocumentTwiceOnOneServer(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
+	before := h.rows()
 	for run, fresh := range []bool{true, false} {
 		result, err := replay.Run(t.Context(), replay.Config{
 			BaseURL: h.url, Client: h.client, Contract: h.contract, Fresh: fresh, Snapshot: func() any { return h.digest() },
@@ -24,6 +33,22 @@ func TestReplay_theWholeDocumentTwiceOnOneServer(t *testing.T) {
 		require.NoError(t, err)
 		assertPassed(t, fmt.Sprint("run ", run+1), result)
 	}
+	after := h.rows()
+	for _, row := range before {
+		assert.Contains(t, after, row, "a row that was there is not as it was")
+	}
+	t.Logf("%d rows were there before, and are as they were; %d are new", len(before), len(after)-len(before))
+}
+
+// rows are all rows of the demo tenant, without what every write changes, and the ids of links, which no answer shows.
+func (h *harness) rows() []string {
+	h.t.Helper()
+	var all []string
+	for table := range h.digest() {
+		all = append(all, dbtest.Values[string](h.t, h.db, `select '`+table+` ' || (to_jsonb(r) - '{updated_at,version,access_version,last_used_at}'::text[]
+			- case when '`+table+`' = 'user_roles' then 'id' else '' end)::text from `+h.schema()+`.`+table+` r`)...)
+	}
+	return all
 }
 
 func assertPassed(t *testing.T, which string, result *replay.Result) {
@@ -32,4 +57,137 @@ func assertPassed(t *testing.T, which string, result *replay.Result) {
 	result.WriteText(&out, "")
 	t.Log(which + "\n" + out.String())
 	assert.True(t, result.Passed(), which)
+}
+
+// Each operation by itself brings what it needs.
+func TestReplay_everyOperationAlone(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	for id := range h.contract.Operations {
+		result, err := replay.Run(t.Context(), replay.Config{BaseURL: h.url, Client: h.client, Contract: h.contract, Operation: id})
+		require.NoError(t, err)
+		assertPassed(t, id, result)
+	}
+	assert.EqualValues(t, 0, h.count("sessions", "ended_at is null"), "sessions that were not signed out")
+}
+
+// A server that lies in one place is found out.
+func TestReplay_findsWhatIsNotAsTheDocumentSays(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	for name, test := range map[string]struct {
+		operation string
+		tamper    func(r *http.Response, body string) string
+		step      string
+		want      replay.Difference
+	}{
+		"another status": {"getClass", func(r *http.Response, body string) string {
+			r.StatusCode = http.StatusAccepted
+			return body
+		}, "grade5", replay.Difference{Where: "status", Expected: "200"}},
+		"another value": {
+			"getClass", replaced(`"name":"Grade 5"`, `"name":"Grade 6"`), "grade5",
+			replay.Difference{Where: "/name", Expected: `"Grade 5"`, Actual: `"Grade 6"`},
+		},
+		"a member more": {
+			"getClass", replaced(`{"createdAt"`, `{"tenant":"demo","createdAt"`), "grade5",
+			replay.Difference{Where: "/tenant", Expected: "nothing", Actual: `"demo"`},
+		},
+		"a member less": {
+			"getStudent", replaced(`"bloodGroup":"O+",`, ""), "asha",
+			replay.Difference{Where: "/bloodGroup", Expected: `"O+"`, Actual: "nothing"},
+		},
+		"a time that is none": {
+			"getClass", replaced(`"updatedAt":"2`, `"updatedAt":"x2`), "grade5",
+			replay.Difference{Where: "/updatedAt", Expected: `"2026-04-01T00:00:00Z"`},
+		},
+		"another id than the one that was made": {
+			"withdrawStudent", func(_ *http.Response, body string) string {
+				return regexp.MustCompile(`"id":"[^"]+"`).ReplaceAllString(body, `"id":"`+asha+`"`)
+			}, "minimal",
+			replay.Difference{Where: "/id"},
+		},
+		"fewer rows than the example has": {
+			"listTeachers", replaced(`"total":1`, `"total":0`), "grade5a",
+			replay.Difference{Where: "/page/total", Expected: "1", Actual: "0"},
+		},
+		"a header less": {"getStudent", func(r *http.Response, body string) string {
+			r.Header.Del("ETag")
+			return body
+		}, "asha", replay.Difference{Where: "schema"}},
+		"another media type": {"getClass", func(r *http.Response, body string) string {
+			r.Header.Set("Content-Type", "text/html")
+			return body
+		}, "grade5", replay.Difference{Where: "schema"}},
+		"a place that is elsewhere": {"createClass", func(r *http.Response, body string) string {
+			r.Header.Set("Location", "/v1/classes/01900000-0000-7000-8000-000000000302")
+			return body
+		}, "new", replay.Difference{Where: "header Location"}},
+		"another error": {
+			"listClasses", replaced(`"code":"minimum"`, `"code":"maximum"`), "limit-zero",
+			replay.Difference{Where: "/errors", Expected: `query "limit" minimum`, Actual: "missing"},
+		},
+		"another type of problem": {
+			"getClass", replaced(`"/problems/not-found"`, `"/problems/gone"`), "unknown",
+			replay.Difference{Where: "/type"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			result, err := replay.Run(t.Context(), replay.Config{
+				BaseURL: tamperingProxy(t, h, test.operation, test.tamper), Client: h.client, Contract: h.contract, Operation: test.operation,
+			})
+			require.NoError(t, err)
+			assert.False(t, result.Passed())
+			assert.True(t, hasDifference(result, test.step, test.want), "%+v", result.Operations[0].Steps)
+			var junit strings.Builder
+			require.NoError(t, result.WriteJUnit(&junit))
+			assert.Contains(t, junit.String(), "<failure message=")
+		})
+	}
+}
+
+func replaced(old, replacement string) func(*http.Response, string) string {
+	return func(_ *http.Response, body string) string { return strings.Replace(body, old, replacement, 1) }
+}
+
+func hasDifference(result *replay.Result, step string, want replay.Difference) bool {
+	for _, st := range result.Operations[0].Steps {
+		for _, d := range st.Failures {
+			if st.Name == step && d.Where == want.Where && (want.Expected == "" || d.Expected == want.Expected) && (want.Actual == "" || d.Actual == want.Actual) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// tamperingProxy stands before the service and changes the answers of one operation.
+func tamperingProxy(t *testing.T, h *harness, operation string, tamper func(*http.Response, string) string) string {
+	t.Helper()
+	target, err := url.Parse(h.url)
+	require.NoError(t, err)
+	op := h.contract.Operations[operation]
+	pattern := regexp.MustCompile("^" + regexp.MustCompile(`\\{[^}]+\\}`).ReplaceAllString(regexp.QuoteMeta(op.Path), "[^/]+") + "$")
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ModifyResponse: func(r *http.Response) error {
+			if r.Request.Method != op.Method || !pattern.MatchString(r.Request.URL.Path) {
+				return nil
+			}
+			raw, err := io.ReadAll(r.Body)
+			if err != nil {
+				return err
+			}
+			_ = r.Body.Close()
+			body := tamper(r, string(raw))
+			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+			r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+			return nil
+		},
+		Transport: h.client.Transport,
+	}
+	s := httptest.NewServer(proxy)
+	t.Cleanup(s.Close)
+	return s.URL
 }
