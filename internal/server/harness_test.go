@@ -186,6 +186,11 @@ func (h *harness) do(c call) answer {
 	for name, value := range c.Header {
 		request.Header.Set(name, value)
 	}
+	return h.send(request)
+}
+
+func (h *harness) send(request *http.Request) answer {
+	h.t.Helper()
 	response, err := h.client.Do(request)
 	require.NoError(h.t, err)
 	defer func() { _ = response.Body.Close() }()
