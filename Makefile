@@ -7,6 +7,7 @@ LINT       := go tool -modfile=internal/tools/lint.mod
 GENERATED  := gen internal/contract/openapi.yaml
 TESTFLAGS  ?=
 FUZZTIME   ?= 30s
+REPORT     := $(CURDIR)/bin/test-report.tsv
 
 .PHONY: help
 help: ## List the targets
@@ -32,7 +33,9 @@ generate: ## Regenerate gen/ from openapi.yaml, queries/ and schema/
 
 .PHONY: test
 test: test-tools ## Run all tests, with the race detector, on a real PostgreSQL, a real Redis and a real browser
-	go test -race -shuffle=on -timeout 20m $(TESTFLAGS) ./...
+	@mkdir -p bin && rm -f $(REPORT)
+	@ROLLCALL_TEST_REPORT=$(REPORT) go test -race -shuffle=on -timeout 20m $(TESTFLAGS) ./...; status=$$?; \
+	[ ! -f $(REPORT) ] || awk -F '\t' -f internal/testreport/summary.awk $(REPORT); exit $$status
 
 .PHONY: lint
 lint: ## Run the linters, go vet, and govulncheck where its database can be reached

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/contract/violation"
+	"github.com/rollcall-erp/rollcall/internal/testreport"
 )
 
 // For every constraint that the document puts on a request there is one that breaks it and nothing else: it is refused with
@@ -42,6 +43,8 @@ func TestConstraints_eachIsCaughtByItselfAndNothingIsWritten(t *testing.T) {
 		assert.Equal(t, before, h.digest(), "%s: something was written", id)
 	}
 	t.Logf("constraints: %d in the document, %d exercised, %d caught; %d of %d requests break one alone", len(constraints), len(exercised), len(caught), alone, len(set.Broken))
+	testreport.Add(t, "constraints exercised", len(exercised))
+	testreport.Add(t, "failures", len(constraints)-len(caught))
 	assert.ElementsMatch(t, constraints, slices.Collect(maps.Keys(exercised)), "in the document, and exercised")
 	assert.ElementsMatch(t, constraints, slices.Collect(maps.Keys(caught)), "in the document, and caught")
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-erp/rollcall/internal/auth"
@@ -24,6 +25,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/seed"
 	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
+	"github.com/rollcall-erp/rollcall/internal/testreport"
 )
 
 // Ids of the demo school, as the examples of openapi.yaml use them.
@@ -87,8 +89,23 @@ func newHarnessOf(t *testing.T, c *contract.Contract, database *dbtest.Database,
 	t.Cleanup(func() {
 		client.CloseIdleConnections()
 		s.Close()
+		reportValidated(t, d.Metrics)
 	})
 	return &harness{t: t, url: s.URL, db: database, contract: c, client: client, log: log}
+}
+
+// reportValidated adds the answers that the service has held against the document to the report of the tests.
+func reportValidated(t *testing.T, metrics *prometheus.Registry) {
+	t.Helper()
+	families, err := metrics.Gather()
+	require.NoError(t, err)
+	for _, family := range families {
+		if family.GetName() == "rollcall_responses_validated_total" {
+			for _, m := range family.GetMetric() {
+				testreport.Add(t, "responses validated", int(m.GetCounter().GetValue()))
+			}
+		}
+	}
 }
 
 // logBuffer keeps the service's log, which a failing test prints.

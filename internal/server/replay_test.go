@@ -17,6 +17,7 @@ import (
 
 	"github.com/rollcall-erp/rollcall/internal/dbtest"
 	"github.com/rollcall-erp/rollcall/internal/replay"
+	"github.com/rollcall-erp/rollcall/internal/testreport"
 )
 
 // Every example of the document is sent to the real service on the demo school, in the order that the document implies:
@@ -32,6 +33,12 @@ func TestReplay_theWholeDocumentTwiceOnOneServer(t *testing.T) {
 		})
 		require.NoError(t, err)
 		assertPassed(t, fmt.Sprint("run ", run+1), result)
+		if fresh {
+			testreport.Add(t, "operations", result.Coverage.Operations.Covered)
+			testreport.Add(t, "examples replayed", result.Coverage.Examples.Covered)
+			testreport.Add(t, "statuses of the document got", result.Coverage.Statuses.Covered)
+		}
+		testreport.Add(t, "failures", result.Failures+len(result.Coverage.Missing))
 	}
 	after := h.rows()
 	for _, row := range before {
