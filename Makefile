@@ -55,6 +55,8 @@ verify: ## Fail when generated files or go.mod are not what their sources make
 		echo 'Generated files were stale; they are regenerated now: commit them.'; exit 1; \
 	fi
 	@go mod tidy -diff
+	@internal/tools/api-changes.sh check
+	@diff <(internal/tools/api-changes.sh changelog) docs/api-changelog.md || { echo 'docs/api-changelog.md is stale: make api-changelog'; exit 1; }
 	@echo 'Generated files and go.mod are up to date.'
 
 .PHONY: fmt
@@ -93,6 +95,10 @@ need = if command -v $(1) >/dev/null; then exit 0; fi; \
 client-ts: ## Make the TypeScript types of openapi.yaml, and compile the example that uses them
 	@$(call need,npm,nodejs npm,Node.js for the TypeScript client)
 	@cd docs/client-typescript && npm ci --silent --no-fund --no-audit && npm run --silent types && npm run --silent build
+
+.PHONY: api-changelog
+api-changelog: ## Write docs/api-changelog.md: openapi.yaml against the last released document
+	@internal/tools/api-changes.sh changelog > docs/api-changelog.md
 
 .PHONY: check-generators
 check-generators: ## Check that other generators make clients of openapi.yaml that compile (npm, PyPI)
