@@ -8,6 +8,7 @@ GENERATED  := gen internal/contract/openapi.yaml
 REDOCLY    := npx --yes @redocly/cli@2.77.0
 TESTFLAGS  ?=
 FUZZTIME   ?= 30s
+FUZZSECONDS ?= 300
 
 .PHONY: help
 help: ## List the targets
@@ -99,6 +100,11 @@ client-ts: ## Make the TypeScript types of openapi.yaml, and compile the example
 .PHONY: api-changelog
 api-changelog: ## Write docs/api-changelog.md: openapi.yaml against the last released document
 	@internal/tools/api-changes.sh changelog > docs/api-changelog.md
+
+.PHONY: schemathesis
+schemathesis: build ## Run Schemathesis on a demo school of its own, FUZZSECONDS long
+	@$(call need,python3,python3 python3-venv,Python for Schemathesis)
+	@internal/tools/schemathesis/run.sh $(FUZZSECONDS)
 
 .PHONY: check-generators
 check-generators: ## Check that other generators make clients of openapi.yaml that compile (npm, PyPI)
