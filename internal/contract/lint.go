@@ -14,6 +14,7 @@ func (c *Contract) Lint() []string {
 	l.roles()
 	l.tiers()
 	l.paths()
+	l.noExample("x-no-example", l.Document.Extensions, nil)
 	for _, id := range slices.Sorted(maps.Keys(c.Operations)) {
 		l.operation(c.Operations[id])
 	}

@@ -67,6 +67,7 @@ func (l *linter) operation(op *Operation) {
 	}
 	l.responseExamples(op)
 	l.negativeExamples(op)
+	l.replay(op)
 }
 
 func (l *linter) words(op *Operation) {

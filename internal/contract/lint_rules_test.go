@@ -122,7 +122,7 @@ var negativeRules = []lintTest{
 		"listThings: x-negative-examples; write a map of objects: x-negative-examples: json: cannot unmarshal number into Go value of type map[string]interface {}",
 	}},
 	{"have an unknown key", replace("summary: No such thing", "title: No such thing"), []string{
-		"putThing x-negative-examples unknown: unknown key title; use summary, request, merge, body, query, path, headers, status, errors",
+		"putThing x-negative-examples unknown: unknown key title; use summary, request, merge, body, query, path, headers, as, status, errors",
 	}},
 	{"name no request example", replace("request: good", "request: bad"), []string{
 		"signIn x-negative-examples bad: request bad; name an example of the request",

@@ -76,6 +76,7 @@ func (l *linter) schema(place string, s *openapi3.Schema) {
 			l.addf(place, "x-pii %v; use one of %s", kind, strings.Join(piiKinds, ", "))
 		}
 	}
+	l.comparison(place, s)
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		l.property(place+"/properties/"+name, name, s.Properties[name].Value)
 	}

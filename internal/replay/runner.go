@@ -25,12 +25,16 @@ type runner struct {
 	done   map[*step]*Step
 	undo   []undo // what takes back what was written, in the order of writing
 	left   []string
+
+	secrets   map[string]string // of second factors, by the name of the member that had them
+	usedCodes map[string]int64  // the last period of which a code was sent, by the same name
 }
 
 func newRunner(c Config, s *script) *runner {
 	return &runner{
 		Config: c, script: s, sender: sender{baseURL: c.BaseURL, client: c.Client},
 		vars: vars{}, tokens: map[string]string{}, done: map[*step]*Step{},
+		secrets: map[string]string{}, usedCodes: map[string]int64{},
 	}
 }
 
@@ -98,7 +102,7 @@ func (r *runner) unchanged(send func() []Difference) []Difference {
 }
 
 func (r *runner) exchange(ctx context.Context, st *step) []Difference {
-	out, err := r.outgoing(st)
+	out, err := r.outgoing(ctx, st)
 	if err != nil {
 		return []Difference{{"request", "to be sent", err.Error()}}
 	}
@@ -106,7 +110,7 @@ func (r *runner) exchange(ctx context.Context, st *step) []Difference {
 	if err != nil {
 		return []Difference{{"request", "an answer", err.Error()}}
 	}
-	differences := r.check(st, out, got)
+	differences := r.check(st, got)
 	if got.status < http.StatusBadRequest {
 		r.learn(st, got)
 	}
@@ -138,13 +142,19 @@ func (r *runner) learn(st *step, got answer) {
 		}
 		r.tokens[login] = token
 	}
+	walk("", st.schema, got.json, func(member string, schema *openapi3.Schema, value any) any {
+		if secret, isText := value.(string); isText && isSecret(schema) {
+			r.secrets[member] = secret
+		}
+		return value
+	})
 	if st.status == http.StatusCreated {
 		r.noteMade(st, object)
 	}
 }
 
 // outgoing gives the literals of a request their values.
-func (r *runner) outgoing(st *step) (outgoing, error) {
+func (r *runner) outgoing(ctx context.Context, st *step) (outgoing, error) {
 	out := outgoing{
 		op: st.op, path: r.vars.texts(st.request.Path), query: r.vars.texts(st.request.Query), headers: r.vars.texts(st.request.Headers),
 		media: st.request.mediaType,
@@ -156,8 +166,11 @@ func (r *runner) outgoing(st *step) (outgoing, error) {
 	case st.request.raw != "":
 		out.body = []byte(st.request.raw)
 	case st.request.hasBody:
-		var err error
-		if out.body, err = json.Marshal(r.body(st)); err != nil {
+		body, err := r.body(ctx, st)
+		if err != nil {
+			return out, err
+		}
+		if out.body, err = json.Marshal(body); err != nil {
 			return out, err
 		}
 	}
@@ -165,16 +178,21 @@ func (r *runner) outgoing(st *step) (outgoing, error) {
 }
 
 // body is the body with its values. What may be taken once is new for whoever makes it, and for every bad request.
-func (r *runner) body(st *step) any {
+func (r *runner) body(ctx context.Context, st *step) (any, error) {
 	local := r.vars
 	if st.kind != Example {
 		local = maps.Clone(r.vars)
 	}
-	return walk("", st.bodySchema(), st.request.body, func(member string, schema *openapi3.Schema, value any) any {
+	var failed error
+	body := walk("", st.bodySchema(), st.request.body, func(member string, schema *openapi3.Schema, value any) any {
 		literal, isText := value.(string)
 		switch {
 		case st.op.Public && member == "tenant" && r.Tenant != "" && st.kind == Example:
 			return r.Tenant
+		case isText && st.sendsCode(schema, literal):
+			code, err := r.code(ctx, totpSecret(schema))
+			failed = err
+			return code
 		case isText && r.makesUnique(st, member, literal):
 			if st.makesLiteral(uniqueLiteral(member, literal)) || st.kind != Example {
 				local.bind(member, literal, distinct(literal, schema))
@@ -186,6 +204,7 @@ func (r *runner) body(st *step) any {
 		}
 		return local.text(member, literal)
 	})
+	return body, failed
 }
 
 // makesUnique is true of a literal that an example of the same operation makes.
@@ -214,7 +233,7 @@ func (r *runner) distinctNumber(v vars, member string, schema *openapi3.Schema, 
 }
 
 // check holds an answer against the document, and against what the step wants.
-func (r *runner) check(st *step, out outgoing, got answer) []Difference {
+func (r *runner) check(st *step, got answer) []Difference {
 	if got.status != st.status {
 		return []Difference{{"status", fmt.Sprint(st.status), strings.TrimSpace(fmt.Sprintf("%d %s", got.status, show(string(got.raw))))}}
 	}
@@ -232,12 +251,12 @@ func (r *runner) check(st *step, out outgoing, got answer) []Difference {
 	for _, literal := range st.makes {
 		c.makes[literal] = true
 	}
-	c.value("", "", st.schema, r.replaced(st, out), got.json)
+	c.value("", "", st.schema, r.wanted(st), got.json)
 	return append(differences, append(c.differences, checkLocation(st, got)...)...)
 }
 
-// replaced is the wanted answer, where the request went elsewhere than the example says: the tenant.
-func (r *runner) replaced(st *step, _ outgoing) any {
+// wanted is the example of the answer, in the tenant that is replayed.
+func (r *runner) wanted(st *step) any {
 	if r.Tenant == "" {
 		return st.want
 	}

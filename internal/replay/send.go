@@ -63,10 +63,14 @@ func (s *sender) wait(ctx context.Context, retryAfter string) error {
 	if err != nil {
 		seconds = 1
 	}
-	pause := time.Duration(max(1, seconds)) * time.Second
-	s.waited += pause
+	return s.pause(ctx, time.Duration(max(1, seconds))*time.Second)
+}
+
+// pause waits, and counts it.
+func (s *sender) pause(ctx context.Context, d time.Duration) error {
+	s.waited += d
 	select {
-	case <-time.After(pause):
+	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

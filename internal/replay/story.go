@@ -60,6 +60,20 @@ func isUnique(schema *openapi3.Schema) bool {
 	return schema != nil && schema.Extensions["x-unique"] == true
 }
 
+// totpSecret is the member of an earlier answer that a time-based code is made of (x-totp); empty when it is none.
+func totpSecret(schema *openapi3.Schema) string {
+	if schema == nil {
+		return ""
+	}
+	name, _ := schema.Extensions["x-totp"].(string)
+	return name
+}
+
+// sendsCode is true of a code that a real one is sent for: a bad request sends the one that it has.
+func (st *step) sendsCode(schema *openapi3.Schema, literal string) bool {
+	return totpSecret(schema) != "" && st.kind == Example && literal != ""
+}
+
 // bodySchema is the schema of the request's body.
 func (st *step) bodySchema() *openapi3.Schema {
 	if st.op.Spec.RequestBody == nil {
@@ -184,7 +198,22 @@ func (s *script) findNeeds() {
 		st.sent(need)
 		each(st.want, need)
 		st.comesAfter(s.logins[s.actor(st)])
+		walk("", st.bodySchema(), st.request.body, func(_ string, schema *openapi3.Schema, value any) any {
+			st.comesAfter(s.tellerOf(totpSecret(schema)))
+			return value
+		})
 	}
+}
+
+// tellerOf is the example whose answer tells a secret of this name.
+func (s *script) tellerOf(member string) *step {
+	for _, st := range s.steps {
+		object, _ := st.want.(map[string]any)
+		if _, tells := object[member]; tells && member != "" && isSecret(propertyOf(st.schema, member)) {
+			return st
+		}
+	}
+	return nil
 }
 
 // ownValue is true for a value that a bad request has of its own in the place of what its base makes.
