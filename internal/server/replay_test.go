@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/dbtest"
 	"github.com/rollcall-erp/rollcall/internal/replay"
 	"github.com/rollcall-erp/rollcall/internal/testreport"
@@ -197,4 +199,80 @@ func tamperingProxy(t *testing.T, h *harness, operation string, tamper func(*htt
 	s := httptest.NewServer(proxy)
 	t.Cleanup(s.Close)
 	return s.URL
+}
+
+func TestReplay_noticesABadRequestThatWrites(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	writes := 0
+	result, err := replay.Run(t.Context(), replay.Config{
+		BaseURL: h.url, Client: h.client, Contract: h.contract, Operation: "getClass", Snapshot: func() any { writes++; return writes },
+	})
+	require.NoError(t, err)
+	assert.True(t, hasDifference(result, "unknown", replay.Difference{Where: "afterwards", Expected: "nothing written"}))
+	assert.False(t, hasDifference(result, "grade5", replay.Difference{Where: "afterwards"}), "a good request may write")
+}
+
+func TestReplay_saysWhatOfTheDocumentHasNoExample(t *testing.T) {
+	t.Parallel()
+	database := dbtest.NewFrom(t, "demo", seedDemo)
+	for name, test := range map[string]struct {
+		change  func(document3)
+		missing string
+	}{
+		"a status": {func(d document3) {
+			delete(d.Operations["updateClass"].Spec.Extensions["x-negative-examples"].(map[string]any), "duplicate")
+		}, "updateClass: no example gets 409; add one to x-negative-examples, or a reason to x-no-example"},
+		"a reason that does not hold": {func(d document3) {
+			d.Operations["updateClass"].Spec.Extensions["x-no-example"] = map[string]any{"409": "Never."}
+		}, "updateClass: x-no-example gives a reason for 409, and there is one"},
+		"an answer to no request": {func(d document3) {
+			examples := d.Operations["updateClass"].Spec.Responses.Value("200").Value.Content["application/json"].Examples
+			examples["other"] = examples["grade5"]
+		}, "updateClass: example other was not sent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarnessOf(t, changed(t, test.change), database, db.Config{MaxConns: 2})
+			result, err := replay.Run(t.Context(), replay.Config{BaseURL: h.url, Client: h.client, Contract: h.contract, Operation: "updateClass"})
+			require.NoError(t, err)
+			assert.Equal(t, []string{test.missing}, result.Coverage.Missing)
+			assert.Zero(t, result.Failures)
+			assert.False(t, result.Passed())
+		})
+	}
+}
+
+func TestReplay_leavesWhatItWroteOnlyIfWanted(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	for keep, name := range map[bool]string{false: "Grade 5", true: "Class V"} {
+		result, err := replay.Run(t.Context(), replay.Config{BaseURL: h.url, Client: h.client, Contract: h.contract, Operation: "updateClass", Keep: keep})
+		require.NoError(t, err)
+		assertPassed(t, "updateClass", result)
+		assert.EqualValues(t, 1, h.count("classes", "id = $1 and name = $2", grade5, name), "keep: %t", keep)
+		h.db.Exec(t, `update `+h.schema()+`.classes set name = 'Grade 5' where id = $1`, grade5)
+	}
+}
+
+// Whoever interrupts a run finds the rows as they were.
+func TestReplay_takesBackWhatItWroteWhenItIsInterrupted(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	active, students := h.count("enrollments", "status = 'active'"), h.count("students", "true")
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	result, err := replay.Run(ctx, replay.Config{
+		BaseURL: h.url, Client: h.client, Contract: h.contract,
+		Progress: func(_, _ int, operation string) {
+			if operation == "withdrawStudent" { // the students have been admitted
+				interrupt()
+			}
+		},
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.False(t, result.Passed())
+	assert.Greater(t, h.count("students", "true"), students, "nobody was admitted: the test shows nothing")
+	assert.Equal(t, active, h.count("enrollments", "status = 'active'"), "who was admitted is withdrawn")
+	assert.EqualValues(t, 0, h.count("sessions", "ended_at is null"))
 }

@@ -93,7 +93,7 @@ func madeText(schema *openapi3.Schema) string {
 		return "sample@example.org"
 	}
 	if schema.Pattern != "" {
-		return matching(schema.Pattern)
+		return matching(schema)
 	}
 	return plainText(max(int(schema.MinLength), 8))
 }

@@ -27,11 +27,8 @@ type trial struct {
 func valuesOf(schema *openapi3.Schema, s samples) []trial {
 	var all []trial
 	add := func(keyword string, values ...any) {
-		for _, value := range values {
-			if broken := brokenBy(schema, value); slices.Contains(broken, keyword) {
-				all = append(all, trial{keyword, value, broken})
-				return
-			}
+		if best, found := bestOf(schema, keyword, values); found {
+			all = append(all, best)
 		}
 	}
 	keep := func(keyword string, values ...any) {
@@ -50,7 +47,18 @@ func valuesOf(schema *openapi3.Schema, s samples) []trial {
 	return all
 }
 
-// textValues offers values for each keyword, those that break nothing else first.
+// bestOf is the value that breaks a keyword and the fewest others.
+func bestOf(schema *openapi3.Schema, keyword string, values []any) (best trial, found bool) {
+	for _, value := range values {
+		broken := brokenBy(schema, value)
+		if slices.Contains(broken, keyword) && (!found || len(broken) < len(best.broken)) {
+			best, found = trial{keyword, value, broken}, true
+		}
+	}
+	return best, found
+}
+
+// textValues offers values for each keyword.
 func textValues(schema *openapi3.Schema, s samples, add, keep func(string, ...any)) {
 	text := textOf(schema, s)
 	if len(schema.Enum) > 0 {
@@ -244,11 +252,11 @@ func emailOfLength(n int) string {
 	return local + "@" + domain
 }
 
-// matching is a text of a pattern; deterministic.
-func matching(pattern string) string {
-	generator := rapid.StringMatching(pattern)
-	for seed := range 50 {
-		if s := generator.Example(seed); s != "" && s == strings.TrimSpace(s) {
+// matching is a text that a schema with a pattern takes; always the same.
+func matching(schema *openapi3.Schema) string {
+	generator := rapid.StringMatching(schema.Pattern)
+	for seed := range 200 {
+		if s := generator.Example(seed); s != "" && len(brokenBy(schema, s)) == 0 && s == strings.TrimSpace(s) {
 			return s
 		}
 	}
