@@ -31,7 +31,7 @@ func TestReplay_theWholeDocumentTwiceOnOneServer(t *testing.T) {
 	before := h.rows()
 	for run, fresh := range []bool{true, false} {
 		result, err := replay.Run(t.Context(), replay.Config{
-			BaseURL: h.url, Client: h.client, Contract: h.contract, Fresh: fresh, Snapshot: func() any { return h.digest() },
+			BaseURL: h.url, Client: h.closedClient(), Contract: h.contract, Fresh: fresh, Snapshot: func() any { return h.digest() },
 		})
 		require.NoError(t, err)
 		assertPassed(t, fmt.Sprint("run ", run+1), result)
@@ -47,6 +47,21 @@ func TestReplay_theWholeDocumentTwiceOnOneServer(t *testing.T) {
 		assert.Contains(t, after, row, "a row that was there is not as it was")
 	}
 	t.Logf("%d rows were there before, and are as they were; %d are new", len(before), len(after)-len(before))
+}
+
+// closedClient holds every answer to the headers that close what browsers leave open.
+func (h *harness) closedClient() *http.Client {
+	return &http.Client{Transport: closedTransport{h}}
+}
+
+type closedTransport struct{ *harness }
+
+func (c closedTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := c.client.Transport.RoundTrip(request)
+	if err == nil {
+		assertClosed(c.t, request, response.Header)
+	}
+	return response, err
 }
 
 // rows are all rows of the demo tenant, without what every write changes, and the ids of links, which no answer shows.
