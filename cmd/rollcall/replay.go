@@ -52,7 +52,7 @@ or a part of the document was not covered.`,
 	flags.BoolVar(&f.json, "json", false, "write the result as JSON")
 	flags.BoolVar(&f.keep, "keep", false, "leave what was written, to look at it")
 	flags.BoolVar(&f.fresh, "fresh", false, "the tenant is as it was seeded: lists must have exactly their examples' rows")
-	_ = c.MarkFlagRequired("base-url") //nolint:errcheck // only for a flag that does not exist
+	_ = c.MarkFlagRequired("base-url") // fails only for a flag that does not exist
 	return c
 }
 
@@ -113,8 +113,8 @@ func progressOn(out *os.File) (func(done, all int, operation string), func()) {
 	return func(done, all int, operation string) {
 		bar.ChangeMax(all)
 		bar.Describe(operation)
-		_ = bar.Set(done) //nolint:errcheck // a bar that cannot be drawn is no failure
-	}, func() { _ = bar.Finish() } //nolint:errcheck // as above
+		_ = bar.Set(done) // a bar that cannot be drawn is no failure
+	}, func() { _ = bar.Finish() }
 }
 
 func writeResult(out io.Writer, result *replay.Result, f replayFlags, about string) error {

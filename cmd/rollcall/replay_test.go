@@ -52,6 +52,7 @@ func TestReplay_againstTheDemoServer(t *testing.T) {
 		assert.Equal(t, 1, code)
 		assert.Contains(t, out, wrong)
 	}
+	assert.Contains(t, s.get("/problems/not-found"), "# 404 Not found")
 	assert.Contains(t, s.get("/metrics"), `rollcall_responses_validated_total{valid="true"}`)
 	assert.NotContains(t, s.get("/metrics"), `rollcall_responses_validated_total{valid="false"}`)
 }

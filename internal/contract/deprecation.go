@@ -53,7 +53,7 @@ func (l *linter) deprecation(op *Operation) {
 	switch {
 	case !op.Spec.Deprecated && (since || sunset):
 		l.addf(op.place(), "%s, %s; only what is deprecated: true has them", deprecatedSinceKey, sunsetKey)
-	case op.Spec.Deprecated && !(since && sunset):
+	case op.Spec.Deprecated && (!since || !sunset):
 		l.addf(op.place(), "deprecated; say since when (%s) and until when it stays (%s)", deprecatedSinceKey, sunsetKey)
 	case op.Deprecation != nil && !op.Deprecation.Sunset.After(op.Deprecation.Since):
 		l.addf(op.place(), "%s; a day after %s", sunsetKey, deprecatedSinceKey)

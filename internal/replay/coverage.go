@@ -80,24 +80,23 @@ func (c *Coverage) addOperation(r *runner, op *contract.Operation, steps []*step
 		}
 	}
 	c.Operations.add(len(sent) > 0)
-	excused := noExample(r.Contract, op)
-	for _, status := range op.Spec.Responses.Keys() {
-		if strings.HasPrefix(status, "5") {
-			continue
-		}
-		if excused[status] != "" {
-			if statuses[status] {
-				c.Missing = append(c.Missing, fmt.Sprintf("%s: x-no-example gives a reason for %s, and there is one", op.ID, status))
-			}
-			continue
-		}
-		if !c.Statuses.add(statuses[status]) {
-			c.Missing = append(c.Missing, fmt.Sprintf("%s: no example gets %s; add one to x-negative-examples, or a reason to x-no-example", op.ID, status))
-		}
-	}
+	c.addStatuses(r.Contract, op, statuses)
 	for _, name := range examplesIn(op) {
 		if !c.Examples.add(sent[name]) {
 			c.Missing = append(c.Missing, fmt.Sprintf("%s: example %s was not sent", op.ID, name))
+		}
+	}
+}
+
+func (c *Coverage) addStatuses(document *contract.Contract, op *contract.Operation, got map[string]bool) {
+	excused := noExample(document, op)
+	for _, status := range op.Spec.Responses.Keys() {
+		switch {
+		case strings.HasPrefix(status, "5"):
+		case excused[status] != "" && got[status]:
+			c.Missing = append(c.Missing, fmt.Sprintf("%s: x-no-example gives a reason for %s, and there is one", op.ID, status))
+		case excused[status] == "" && !c.Statuses.add(got[status]):
+			c.Missing = append(c.Missing, fmt.Sprintf("%s: no example gets %s; add one to x-negative-examples, or a reason to x-no-example", op.ID, status))
 		}
 	}
 }

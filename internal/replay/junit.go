@@ -87,7 +87,7 @@ func (o *Operation) junit() junitSuite {
 }
 
 // junit has one failed case for each part of the document that was not sent.
-func (c Coverage) junit() junitSuite {
+func (c *Coverage) junit() junitSuite {
 	suite := junitSuite{Name: "coverage", Tests: len(c.Missing), Failures: len(c.Missing), Time: inSeconds(0)}
 	for _, missing := range c.Missing {
 		suite.Cases = append(suite.Cases, junitCase{Class: "coverage", Name: missing, Time: inSeconds(0), Failure: &junitFailure{Message: missing, Type: "missing"}})

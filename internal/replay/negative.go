@@ -92,9 +92,10 @@ func (m *message) fill(n negative, base message) error {
 	return json.Unmarshal(raw, &m.body)
 }
 
-func (m message) clone() message {
-	m.Path, m.Query, m.Headers = maps.Clone(m.Path), maps.Clone(m.Query), maps.Clone(m.Headers)
-	return m
+func (m *message) clone() message {
+	copied := *m
+	copied.Path, m.Query, m.Headers = maps.Clone(m.Path), maps.Clone(m.Query), maps.Clone(m.Headers)
+	return copied
 }
 
 // overlay puts an entry's path, query, headers and sign-in over those of the base.

@@ -4,7 +4,6 @@ import (
 	"encoding/base32"
 	"encoding/json"
 	"encoding/xml"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -89,7 +88,7 @@ func TestDistinct_makesAnotherValueThatTheSchemaTakes(t *testing.T) {
 		"Grade 8":          {openapi3.NewStringSchema(), `^Grade 8 [A-Z0-9]{6}$`},
 	} {
 		got := distinct(value, test.schema)
-		assert.Regexp(t, regexp.MustCompile(test.like), got)
+		assert.Regexp(t, test.like, got)
 		assert.NotEqual(t, got, distinct(value, test.schema))
 	}
 }

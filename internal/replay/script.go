@@ -63,7 +63,7 @@ type fault struct {
 	Message *string `json:"message"`
 }
 
-func (s *step) String() string { return s.op.ID + "/" + s.name }
+func (st *step) String() string { return st.op.ID + "/" + st.name }
 
 func newScript(c *contract.Contract) (*script, error) {
 	s := &script{contract: c, logins: map[string]*step{}, makers: map[string]*step{}, anchored: map[string]bool{}}

@@ -106,29 +106,9 @@ func each(value any, visit func(member, value string)) {
 // values of its request that may be taken once.
 func (s *script) findMakers() {
 	for _, st := range s.steps {
-		if st.kind != Example {
-			continue
-		}
-		own := map[string]bool{}
-		st.sent(func(_, value string) { own[value] = true })
-		if st.op.Method != http.MethodGet {
-			walk("", st.schema, st.want, func(_ string, schema *openapi3.Schema, v any) any {
-				value, _ := v.(string)
-				made := isID(value) && st.status == http.StatusCreated || isSecret(schema) && value != ""
-				if made && !own[value] {
-					s.made(st, value)
-				}
-				return v
-			})
-		}
-		if st.status == http.StatusCreated {
-			walk("", st.bodySchema(), st.request.body, func(member string, schema *openapi3.Schema, v any) any {
-				if value, ok := v.(string); ok && isUnique(schema) {
-					s.made(st, uniqueLiteral(member, value))
-					s.made(st, uniqueLiteral(member, strings.ToLower(value)))
-				}
-				return v
-			})
+		if st.kind == Example && st.op.Method != http.MethodGet {
+			s.findMade(st)
+			s.findUnique(st)
 		}
 	}
 	for _, st := range s.steps {
@@ -138,6 +118,32 @@ func (s *script) findMakers() {
 			}
 		})
 	}
+}
+
+func (s *script) findMade(st *step) {
+	own := map[string]bool{}
+	st.sent(func(_, value string) { own[value] = true })
+	walk("", st.schema, st.want, func(_ string, schema *openapi3.Schema, v any) any {
+		value, _ := v.(string)
+		made := isID(value) && st.status == http.StatusCreated || isSecret(schema) && value != ""
+		if made && !own[value] {
+			s.made(st, value)
+		}
+		return v
+	})
+}
+
+func (s *script) findUnique(st *step) {
+	if st.status != http.StatusCreated {
+		return
+	}
+	walk("", st.bodySchema(), st.request.body, func(member string, schema *openapi3.Schema, v any) any {
+		if value, ok := v.(string); ok && isUnique(schema) {
+			s.made(st, uniqueLiteral(member, value))
+			s.made(st, uniqueLiteral(member, strings.ToLower(value)))
+		}
+		return v
+	})
 }
 
 func (s *script) made(st *step, literal string) {
@@ -151,27 +157,26 @@ func (s *script) made(st *step, literal string) {
 // on one that was there.
 func (s *script) deleteWhatWasMade() {
 	for _, st := range s.steps {
-		if st.kind != Example || st.op.Method != http.MethodDelete {
-			continue
-		}
 		collection, parameter := splitPath(st.op.Path)
-		if parameter == "" || s.makers[st.request.Path[parameter]] != nil {
-			continue
-		}
-		for _, maker := range s.steps {
-			if maker.kind == Example && maker.op.Method == http.MethodPost && maker.op.Path == collection && maker.status == http.StatusCreated {
-				if object, _ := maker.want.(map[string]any); object != nil && isIDValue(object["id"]) {
-					st.request.Path[parameter] = object["id"].(string)
-					break
-				}
-			}
+		isDelete := st.kind == Example && st.op.Method == http.MethodDelete && parameter != ""
+		if id := s.madeIn(collection); isDelete && id != "" && s.makers[st.request.Path[parameter]] == nil {
+			st.request.Path[parameter] = id
 		}
 	}
 }
 
-func isIDValue(v any) bool {
-	s, _ := v.(string)
-	return isID(s)
+// madeIn is the id that an example makes in a collection; empty when none does.
+func (s *script) madeIn(collection string) string {
+	for _, st := range s.steps {
+		if st.kind != Example || st.op.Method != http.MethodPost || st.op.Path != collection || st.status != http.StatusCreated {
+			continue
+		}
+		object, _ := st.want.(map[string]any)
+		if id, _ := object["id"].(string); isID(id) {
+			return id
+		}
+	}
+	return ""
 }
 
 // splitPath takes a path's last parameter off: /v1/roles/{roleId} is /v1/roles and roleId.

@@ -84,7 +84,7 @@ func (r *Result) writeSummary(out io.Writer) {
 	fmt.Fprintln(out)
 }
 
-func (c Count) percent() string {
+func (c *Count) percent() string {
 	if c.Total == 0 {
 		return "-"
 	}

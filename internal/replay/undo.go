@@ -28,8 +28,9 @@ func (r *runner) noteMade(st *step, object map[string]any) {
 		rows = []any{object}
 	}
 	for _, row := range rows {
-		if made, _ := row.(map[string]any); made != nil && isIDValue(made["id"]) {
-			r.undo = append(r.undo, undo{st, made["id"].(string)})
+		made, _ := row.(map[string]any)
+		if id, _ := made["id"].(string); isID(id) {
+			r.undo = append(r.undo, undo{st, id})
 		}
 	}
 }

@@ -35,15 +35,6 @@ func (v vars) texts(values map[string]string) map[string]string {
 	return out
 }
 
-func (v vars) value(value any) any {
-	return walk("", nil, value, func(member string, _ *openapi3.Schema, scalar any) any {
-		if s, ok := scalar.(string); ok {
-			return v.text(member, s)
-		}
-		return scalar
-	})
-}
-
 // bind gives a value of a request that may be taken once its value of this run, in both spellings that answers may have.
 func (v vars) bind(member, literal, actual string) {
 	v[uniqueLiteral(member, literal)] = actual

@@ -35,13 +35,6 @@ func forEachOperation(t *testing.T, test func(t *testing.T, h *harness, op *cont
 	}
 }
 
-// on is the harness for a subtest.
-func (h *harness) on(t *testing.T) *harness {
-	copied := *h
-	copied.t = t
-	return &copied
-}
-
 func (a answer) list(path ...any) []any {
 	list, _ := a.get(path...).([]any)
 	return list

@@ -18,7 +18,7 @@ func Add(t testing.TB, figure string, n int) {
 	if path == "" {
 		return
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // a file that whoever runs the tests has chosen
 	if err != nil {
 		t.Errorf("keep a figure of the report: %v", err)
 		return

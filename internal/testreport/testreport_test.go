@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/testreport"
 )
 
-func TestAdd_appendsALineAFigure(t *testing.T) { //nolint:paralleltest // it sets the environment
+func TestAdd_appendsALineAFigure(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report")
 	t.Setenv(testreport.Variable, path)
 	testreport.Add(t, "operations", 40)

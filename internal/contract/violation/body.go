@@ -165,7 +165,7 @@ func (b *bodyPlace) missing(parent *bodyPlace) {
 		delete(object, name)
 		return object
 	})
-	c.Constraint.Place = place
+	c.Place = place
 	b.breaks(c, "required")
 }
 

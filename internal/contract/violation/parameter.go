@@ -17,7 +17,7 @@ func (o *operation) parameters() {
 	unknown.Faults = []Fault{{apperr.Query, "no-such-parameter", apperr.CodeUnknown}}
 	o.set.breaks(unknown)
 	for _, p := range o.Parameters() {
-		at := &parameterPlace{operation: o, Parameter: p, in: apperr.Location(p.In)}
+		at := parameterPlace{op: o, spec: p, in: apperr.Location(p.In)}
 		at.use()
 		at.values()
 	}
@@ -25,27 +25,26 @@ func (o *operation) parameters() {
 
 // parameterPlace makes the requests about one parameter.
 type parameterPlace struct {
-	*operation
-	*openapi3.Parameter
-
-	in apperr.Location
+	op   *operation
+	spec *openapi3.Parameter
+	in   apperr.Location
 }
 
 // with is the good request with this parameter sent so often, and with these values.
-func (p *parameterPlace) with(keyword string, values ...string) Case {
-	c := p.good(p.constraint(p.in, p.Parameter.Name, keyword))
+func (p parameterPlace) with(keyword string, values ...string) Case {
+	c := p.op.good(p.op.constraint(p.in, p.spec.Name, keyword))
 	switch p.in {
 	case apperr.Path:
-		c.Path = strings.ReplaceAll(p.Path, "{"+p.Parameter.Name+"}", values[0])
-		for _, other := range p.operation.Parameters() {
-			if other.In == openapi3.ParameterInPath && other.Name != p.Parameter.Name {
-				c.Path = strings.ReplaceAll(c.Path, "{"+other.Name+"}", p.samples.parameter(other))
+		c.Path = strings.ReplaceAll(p.op.Path, "{"+p.spec.Name+"}", values[0])
+		for _, other := range p.op.Parameters() {
+			if other.In == openapi3.ParameterInPath && other.Name != p.spec.Name {
+				c.Path = strings.ReplaceAll(c.Path, "{"+other.Name+"}", p.op.samples.parameter(other))
 			}
 		}
 	case apperr.Query:
-		c.Query = replace(c.Query, p.Parameter.Name, values)
+		c.Query = replace(c.Query, p.spec.Name, values)
 	default:
-		c.Headers = replace(c.Headers, p.Parameter.Name, values)
+		c.Headers = replace(c.Headers, p.spec.Name, values)
 	}
 	return c
 }
@@ -63,56 +62,53 @@ func replace(pairs [][2]string, name string, values []string) [][2]string {
 	return out
 }
 
-func (p *parameterPlace) breaks(keyword string, faults []string, values ...string) {
+func (p parameterPlace) breaks(keyword string, faults []string, values ...string) {
 	c := p.with(keyword, values...)
 	for _, f := range faults {
-		c.Faults = append(c.Faults, Fault{p.in, p.Parameter.Name, f})
+		c.Faults = append(c.Faults, Fault{p.in, p.spec.Name, f})
 	}
-	p.set.breaks(c)
+	p.op.set.breaks(c)
 }
 
-func (p *parameterPlace) keeps(keyword, value string) {
+func (p parameterPlace) keeps(keyword, value string) {
 	c := p.with(keyword, value)
-	c.Field = Fault{In: p.in, Place: p.Parameter.Name}
-	p.set.keeps(c)
+	c.Field = Fault{In: p.in, Place: p.spec.Name}
+	p.op.set.keeps(c)
 }
 
 // use is how a parameter is sent, whatever its value.
-func (p *parameterPlace) use() {
-	good := p.samples.parameter(p.Parameter)
-	if p.Required && p.in != apperr.Path {
+func (p parameterPlace) use() {
+	good := p.op.samples.parameter(p.spec)
+	if p.spec.Required && p.in != apperr.Path {
 		p.breaks("required", []string{"required"})
 	}
 	if p.in != apperr.Path {
 		p.breaks("repeated", []string{"repeated"}, good, good)
 	}
 	var others []string
-	_ = convert(p.Extensions["x-excludes"], &others) //nolint:errcheck // the document compiled, so it is a list
+	_ = convert(p.spec.Extensions["x-excludes"], &others) // the document compiled, so it is a list
 	for _, other := range others {
-		for _, q := range p.operation.Parameters() {
+		for _, q := range p.op.Parameters() {
 			if q.Name == other {
 				c := p.with("excludes", good)
-				c.Query = append(c.Query, [2]string{other, p.samples.parameter(q)})
-				c.Faults = []Fault{{p.in, p.Parameter.Name, "excludes"}}
-				p.set.breaks(c)
+				c.Query = append(c.Query, [2]string{other, p.op.samples.parameter(q)})
+				c.Faults = []Fault{{p.in, p.spec.Name, "excludes"}}
+				p.op.set.breaks(c)
 			}
 		}
 	}
-	if cap, capped := p.Extensions["x-cap"]; capped {
-		n, err := strconv.Atoi(fmt.Sprint(cap))
-		if err == nil {
-			p.keeps("x-cap", strconv.Itoa(n+1))
-		}
+	if most, capped := number(p.spec.Extensions["x-cap"]); capped {
+		p.keeps("x-cap", strconv.Itoa(most+1))
 	}
 }
 
 // values are what the schema says of the value.
-func (p *parameterPlace) values() {
-	schema := p.Schema.Value
+func (p parameterPlace) values() {
+	schema := p.spec.Schema.Value
 	if !schema.Type.Is(openapi3.TypeString) {
 		p.breaks("type", []string{"type"}, "x")
 	}
-	for _, v := range valuesOf(schema, p.samples) {
+	for _, v := range valuesOf(schema, p.op.samples) {
 		text := textOfValue(v.value)
 		switch {
 		case p.in == apperr.Path && text == "": // another path
