@@ -71,7 +71,13 @@ func TestAccess_aSuspendedTenantsSessionsEndAtOnce(t *testing.T) {
 	require.NoError(t, h.db.Registry().Suspend(t.Context(), seed.DemoTenant))
 	assert.Equal(t, http.StatusUnauthorized, h.do(session).Status)
 	require.NoError(t, h.db.Registry().Resume(t.Context(), seed.DemoTenant))
-	assert.Equal(t, http.StatusOK, h.do(session).Status)
+	assert.Equal(t, http.StatusUnauthorized, h.do(session).Status, "being open again wakes no old session")
+	fresh := h.signIn("phone")
+	assert.Equal(t, http.StatusOK, h.session(fresh).Status)
+	require.NoError(t, h.db.Registry().Resume(t.Context(), seed.DemoTenant))
+	assert.Equal(t, http.StatusOK, h.session(fresh).Status, "resuming an active one ends nothing")
+	sessions := h.do(call{Method: http.MethodGet, Path: "/v1/auth/sessions", Token: fresh})
+	assert.Len(t, sessions.list("data"), 1, "the old ones are not listed either")
 }
 
 // holder is a user with one role, for the matrix of roles and operations.

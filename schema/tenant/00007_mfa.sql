@@ -7,7 +7,7 @@ alter table sessions
     add column factor_at   timestamptz;                        -- when the second factor was; null: not in this session
 
 -- Those that have not ended, but for the time that one may be unused, which is the service's to say.
-create view live_sessions as
+create view live_sessions with (security_invoker = true) as
 select id, user_id, token_hash, created_at, expires_at, last_used_at, remote_address, user_agent, transport, password_at, factor_at
 from sessions
 where ended_at is null and expires_at > now()
