@@ -3,6 +3,11 @@ package server_test
 import (
 	"crypto/sha256"
 	"strings"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-erp/rollcall/internal/seed"
 )
@@ -24,4 +29,12 @@ func (h *harness) secondFactor(user string, active bool) {
 		hash := sha256.Sum256([]byte("recovery code\x00" + user + "\x00" + strings.ReplaceAll(exampleRecovery, "-", "")))
 		h.db.Exec(h.t, `insert into `+h.schema()+`.recovery_codes (user_id, code_hash) values ($1, $2)`, user, hash[:])
 	}
+}
+
+// codeAt is the code of a secret at a time.
+func codeAt(t *testing.T, secret string, at time.Time) string {
+	t.Helper()
+	code, err := totp.GenerateCode(secret, at)
+	require.NoError(t, err)
+	return code
 }
