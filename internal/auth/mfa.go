@@ -260,7 +260,7 @@ func ResetMFA(ctx context.Context, d *db.DB, tenant db.Scope, email string) erro
 			return fmt.Errorf("remove the second factor: %w", err)
 		}
 		if removed == 0 {
-			return apperr.New(apperr.Conflict, fmt.Sprintf("%s has no second factor.", email))
+			return apperr.New(apperr.Conflict, email+" has no second factor.")
 		}
 		return q.EndSessionsOfUser(ctx, user)
 	})
