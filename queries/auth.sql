@@ -155,8 +155,8 @@ insert into recovery_codes (user_id, code_hash) select @user_id, unnest(@code_ha
 update recovery_codes set used_at = now()
 where user_id = @user_id and code_hash = @code_hash and used_at is null;
 
--- name: RemoveFactor :execrows
-delete from second_factors where user_id = @user_id;
+-- name: RemoveFactor :one
+delete from second_factors where user_id = @user_id returning (activated_at is not null)::boolean as was_active;
 
 -- name: UserByEmail :one
 select id from users where email = @email::text;

@@ -2133,8 +2133,8 @@ type ClientInterface interface {
 
 	// DisableMfa Remove my second factor
 	//
-	// Removes the second factor with its recovery codes, one that waits for its first code too, and ends all other sessions. Where
-	// the role or the school group requires one, another must be enrolled before anything else.
+	// Removes the second factor with its recovery codes and ends all other sessions; or one that waits for its first code. Where the
+	// role or the school group requires one, another must be enrolled before anything else.
 	//
 	// Corresponds with DELETE /v1/auth/mfa (the `DisableMfa` operationId).
 	DisableMfa(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2981,8 +2981,8 @@ func (c *Client) Logout(ctx context.Context, reqEditors ...RequestEditorFn) (*ht
 
 // DisableMfa Remove my second factor
 //
-// Removes the second factor with its recovery codes, one that waits for its first code too, and ends all other sessions. Where
-// the role or the school group requires one, another must be enrolled before anything else.
+// Removes the second factor with its recovery codes and ends all other sessions; or one that waits for its first code. Where the
+// role or the school group requires one, another must be enrolled before anything else.
 //
 // Corresponds with DELETE /v1/auth/mfa (the `DisableMfa` operationId).
 func (c *Client) DisableMfa(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7275,8 +7275,8 @@ type ClientWithResponsesInterface interface {
 
 	// DisableMfaWithResponse Remove my second factor
 	//
-	// Removes the second factor with its recovery codes, one that waits for its first code too, and ends all other sessions. Where
-	// the role or the school group requires one, another must be enrolled before anything else.
+	// Removes the second factor with its recovery codes and ends all other sessions; or one that waits for its first code. Where the
+	// role or the school group requires one, another must be enrolled before anything else.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -14342,8 +14342,8 @@ func (c *ClientWithResponses) LogoutWithResponse(ctx context.Context, reqEditors
 
 // DisableMfaWithResponse Remove my second factor
 //
-// Removes the second factor with its recovery codes, one that waits for its first code too, and ends all other sessions. Where
-// the role or the school group requires one, another must be enrolled before anything else.
+// Removes the second factor with its recovery codes and ends all other sessions; or one that waits for its first code. Where the
+// role or the school group requires one, another must be enrolled before anything else.
 //
 // Returns a wrapper object for the known response body format(s).
 //

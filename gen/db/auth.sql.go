@@ -493,16 +493,15 @@ func (q *Queries) PasswordHash(ctx context.Context, id uuid.UUID) (*string, erro
 	return password_hash, err
 }
 
-const removeFactor = `-- name: RemoveFactor :execrows
-delete from second_factors where user_id = $1
+const removeFactor = `-- name: RemoveFactor :one
+delete from second_factors where user_id = $1 returning (activated_at is not null)::boolean as was_active
 `
 
-func (q *Queries) RemoveFactor(ctx context.Context, userID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, removeFactor, userID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) RemoveFactor(ctx context.Context, userID uuid.UUID) (bool, error) {
+	row := q.db.QueryRow(ctx, removeFactor, userID)
+	var was_active bool
+	err := row.Scan(&was_active)
+	return was_active, err
 }
 
 const returnGuess = `-- name: ReturnGuess :exec

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -218,11 +219,12 @@ func useRecoveryCode(ctx context.Context, q *db.Queries, user uuid.UUID, g facto
 	return nil
 }
 
-// DisableMfa removes the caller's second factor and ends the user's other sessions.
+// DisableMfa removes the caller's second factor. The user's other sessions end, unless it only waited for its first code.
 func (h *Handler) DisableMfa(ctx context.Context, _ api.DisableMfaRequestObject) (api.DisableMfaResponseObject, error) {
 	p := From(ctx)
 	err := h.DB.InTx(ctx, Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) error {
-		if err := removeFactor(ctx, q, p.User); err != nil {
+		wasActive, err := removeFactor(ctx, q, p.User)
+		if err != nil || !wasActive {
 			return err
 		}
 		return q.EndOtherSessions(ctx, p.User, p.Session)
@@ -233,15 +235,15 @@ func (h *Handler) DisableMfa(ctx context.Context, _ api.DisableMfaRequestObject)
 	return api.DisableMfa204Response{}, nil
 }
 
-func removeFactor(ctx context.Context, q *db.Queries, user uuid.UUID) error {
-	removed, err := q.RemoveFactor(ctx, user)
+func removeFactor(ctx context.Context, q *db.Queries, user uuid.UUID) (wasActive bool, err error) {
+	wasActive, err = q.RemoveFactor(ctx, user)
+	if isNotFound(err) {
+		return false, errNoFactor
+	}
 	if err != nil {
-		return fmt.Errorf("remove the second factor: %w", err)
+		return false, fmt.Errorf("remove the second factor: %w", err)
 	}
-	if removed == 0 {
-		return errNoFactor
-	}
-	return nil
+	return wasActive, nil
 }
 
 // ResetMFA removes the second factor of a user who has lost it, and ends the user's sessions, for the operator's command
@@ -255,12 +257,10 @@ func ResetMFA(ctx context.Context, d *db.DB, tenant db.Scope, email string) erro
 		if err != nil {
 			return fmt.Errorf("find the user: %w", err)
 		}
-		removed, err := q.RemoveFactor(ctx, user)
-		if err != nil {
-			return fmt.Errorf("remove the second factor: %w", err)
-		}
-		if removed == 0 {
+		if _, err := removeFactor(ctx, q, user); errors.Is(err, errNoFactor) {
 			return apperr.New(apperr.Conflict, email+" has no second factor.")
+		} else if err != nil {
+			return err
 		}
 		return q.EndSessionsOfUser(ctx, user)
 	})
