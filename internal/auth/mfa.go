@@ -204,12 +204,13 @@ func useStep(ctx context.Context, q *db.Queries, user uuid.UUID, g factorGuess, 
 	return nil
 }
 
-// useRecoveryCode uses up a recovery code, unless tries are delayed.
+// useRecoveryCode uses up a recovery code. While tries are delayed it looks for what no code hashes to, which takes as long.
 func useRecoveryCode(ctx context.Context, q *db.Queries, user uuid.UUID, g factorGuess, code *string) error {
-	if code == nil || !g.allowed {
-		return wrongCode("recoveryCode")
+	hash := hashRecoveryCode(user, orEmpty(code))
+	if !g.allowed {
+		hash = nil
 	}
-	used, err := q.UseRecoveryCode(ctx, user, hashRecoveryCode(user, *code))
+	used, err := q.UseRecoveryCode(ctx, user, hash)
 	if err != nil {
 		return fmt.Errorf("use up a recovery code: %w", err)
 	}

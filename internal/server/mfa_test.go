@@ -83,6 +83,9 @@ func TestMFA_fromSettingItUpToRemovingIt(t *testing.T) {
 	}
 	assert.Equal(t, http.StatusConflict, post("activate", map[string]any{"code": "000000"}).Status, "nothing to activate")
 	assert.Equal(t, http.StatusConflict, post("verify", map[string]any{"code": "000000"}).Status, "nothing to verify")
+	post("enroll", nil)
+	require.Equal(t, http.StatusNoContent, h.do(call{Method: http.MethodDelete, Path: "/v1/auth/mfa", Token: token}).Status, "one that waits can be given up")
+	assert.Equal(t, http.StatusOK, h.session(elsewhere.get("token").(string)).Status, "which concerns no other session")
 	abandoned, enrolled := post("enroll", nil), post("enroll", nil)
 	require.Equal(t, http.StatusOK, enrolled.Status, "%s", enrolled.Raw)
 	secret := enrolled.get("secret").(string)
