@@ -10,7 +10,7 @@ import (
 
 // The keys of an entry of x-negative-examples, and of one of its errors.
 var (
-	negativeKeys = []string{"summary", "request", "merge", "body", "query", "path", "headers", "as", "status", "errors"}
+	negativeKeys = []string{"summary", "request", "merge", "body", "query", "path", "headers", "as", "after", "status", "errors"}
 	errorKeys    = []string{"in", "field", "pointer", "code", "message"}
 	locations    = []string{"body", "query", "path", "header", "cookie"}
 )

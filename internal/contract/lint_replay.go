@@ -11,7 +11,7 @@ import (
 // What the replay of the examples reads (docs/spec-extensions.md).
 
 // requestKeys are the keys of x-request.
-var requestKeys = []string{"path", "query", "headers", "as"}
+var requestKeys = []string{"path", "query", "headers", "as", "after"}
 
 // replay checks what an operation says of the replay of its examples.
 func (l *linter) replay(op *Operation) {
@@ -59,6 +59,11 @@ func (l *linter) exampleRequest(place string, extensions map[string]any) {
 	for _, key := range slices.Sorted(maps.Keys(request)) {
 		if !slices.Contains(requestKeys, key) {
 			l.addf(place, "x-request; unknown key %s, use %s", key, strings.Join(requestKeys, ", "))
+		}
+	}
+	if after, given := request["after"]; given {
+		if name, _ := after.(string); l.Operations[name] == nil {
+			l.addf(place, "x-request after %v; name an operation", after)
 		}
 	}
 	if as, given := request["as"]; given && !slices.Contains(l.signIns(), as) {

@@ -15,7 +15,10 @@ var replayRules = []lintTest{
 		"x-no-example: x-no-example some; name a status",
 	}},
 	{"a request of an unknown kind", replace("x-request: { query:", "x-request: { quarry:"), []string{
-		"listThings response 200 example all: x-request; unknown key quarry, use path, query, headers, as",
+		"listThings response 200 example all: x-request; unknown key quarry, use path, query, headers, as, after",
+	}},
+	{"a request after what is no operation", replace("x-request: { query: { q: a }", "x-request: { after: never"), []string{
+		"listThings response 200 example all: x-request after never; name an operation",
 	}},
 	{"a request of nobody known", replace("x-request: { query: { q: a }", "x-request: { as: nobody"), []string{
 		"listThings response 200 example all: x-request as nobody; name an example of a sign-in",

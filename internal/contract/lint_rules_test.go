@@ -71,7 +71,7 @@ var answerRules = []lintTest{
 	{"503", without(listThings, "503"), []string{"listThings: document the answer 503: every operation can be unavailable"}},
 	{"401", without(listThings, "401"), []string{"listThings: document the answer 401: it needs a sign-in, or is one"}},
 	{"401 of the sign-in", without(signIn, "401"), []string{"signIn: document the answer 401: it needs a sign-in, or is one"}},
-	{"403", without(listThings, "403"), []string{"listThings: document the answer 403: it needs a permission"}},
+	{"403", without(listThings, "403"), []string{"listThings: document the answer 403: it needs a permission or a second factor, or changes something"}},
 	{"404", without(putThing, "404"), []string{
 		"putThing x-negative-examples unknown: status 404; document this answer",
 		"putThing: document the answer 404: its path has a parameter",
@@ -122,7 +122,7 @@ var negativeRules = []lintTest{
 		"listThings: x-negative-examples; write a map of objects: x-negative-examples: json: cannot unmarshal number into Go value of type map[string]interface {}",
 	}},
 	{"have an unknown key", replace("summary: No such thing", "title: No such thing"), []string{
-		"putThing x-negative-examples unknown: unknown key title; use summary, request, merge, body, query, path, headers, as, status, errors",
+		"putThing x-negative-examples unknown: unknown key title; use summary, request, merge, body, query, path, headers, as, after, status, errors",
 	}},
 	{"name no request example", replace("request: good", "request: bad"), []string{
 		"signIn x-negative-examples bad: request bad; name an example of the request",

@@ -43,6 +43,8 @@ type signIn struct {
 	name        string
 	permissions []string
 	everywhere  bool // by built-in roles that reach all institutions
+	halfway     bool // a second factor is still to come
+	user        string
 }
 
 // signIns are the examples with a token, in the order of their names.
@@ -53,12 +55,16 @@ func (s *script) signIns() []signIn {
 			continue
 		}
 		var answer struct {
-			User struct{ Roles, Permissions []string }
+			MFA  string `json:"mfa"`
+			User struct {
+				ID                 string
+				Roles, Permissions []string
+			}
 		}
 		if convert(s.logins[name].want, &answer) != nil {
 			continue
 		}
-		in := signIn{name: name, permissions: answer.User.Permissions}
+		in := signIn{name: name, permissions: answer.User.Permissions, halfway: answer.MFA == "required", user: answer.User.ID}
 		for _, role := range answer.User.Roles {
 			builtIn, known := s.contract.Role(role)
 			in.everywhere = in.everywhere || known && builtIn.Reach == contract.ReachInstitutions
@@ -73,7 +79,7 @@ func (s *script) signIns() []signIn {
 func (s *script) actorFor(op *contract.Operation) string {
 	best := signIn{}
 	for _, in := range s.signIns() {
-		if !in.everywhere || op.Permission != "" && !slices.Contains(in.permissions, op.Permission) {
+		if !in.everywhere || in.halfway || op.Permission != "" && !slices.Contains(in.permissions, op.Permission) {
 			continue
 		}
 		less := len(in.permissions) < len(best.permissions)
@@ -84,10 +90,15 @@ func (s *script) actorFor(op *contract.Operation) string {
 	return best.name
 }
 
-// actorWithout is who lacks the permission of an operation; empty when everybody has it.
+// actorWithout is who lacks the permission of an operation, or the second factor where none is needed; empty when nobody
+// does.
 func (s *script) actorWithout(op *contract.Operation) string {
-	for _, in := range s.signIns() {
-		if !slices.Contains(in.permissions, op.Permission) {
+	all := s.signIns()
+	for _, in := range all {
+		lacks := op.Permission != "" && !slices.Contains(in.permissions, op.Permission)
+		// Whoever gets a second factor on the way does not stay as they are.
+		isPlain := !slices.ContainsFunc(all, func(other signIn) bool { return other.halfway && other.user == in.user })
+		if isPlain && lacks || in.halfway && op.Permission == "" && !op.MFAExempt {
 			return in.name
 		}
 	}

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -113,9 +114,7 @@ func (m *message) overlay(entry any) error {
 		}
 		maps.Copy(*pair.to, pair.own)
 	}
-	if own.As != "" {
-		m.As = own.As
-	}
+	m.As, m.After = cmp.Or(own.As, m.As), cmp.Or(own.After, m.After)
 	return nil
 }
 

@@ -30,8 +30,12 @@ var probes = map[int]func(*script, *step) bool{
 		return !st.op.Public
 	},
 	http.StatusForbidden: func(s *script, st *step) bool {
-		st.as = s.actorWithout(st.op)
-		return st.op.Permission != "" && st.as != ""
+		if who := s.actorWithout(st.op); who != "" && !st.op.Public {
+			st.as = who
+			return true
+		}
+		st.request.Headers = map[string]string{"Sec-Fetch-Site": "cross-site"} // as browsers mark what comes from another site
+		return st.op.Method != http.MethodGet
 	},
 	http.StatusNotFound: func(_ *script, st *step) bool {
 		for _, p := range st.op.Parameters() {

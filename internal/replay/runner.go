@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -19,20 +20,21 @@ type runner struct {
 	*script
 	sender
 
-	vars   vars
-	tokens map[string]string // by sign-in example
-	done   map[*step]*Step
-	undo   []undo // what takes back what was written, in the order of writing
-	left   []string
+	vars    vars
+	tokens  map[string]string            // by sign-in example
+	cookies map[string]map[string]string // the headers of sessions that are cookies, by sign-in example
+	done    map[*step]*Step
+	undo    []undo // what takes back what was written, in the order of writing
+	left    []string
 
 	secrets   map[string]string // of second factors, by the name of the member that had them
-	usedCodes map[string]int64  // the last period of which a code was sent, by the same name
+	usedCodes map[string]int64  // the last period of which a code was sent, by secret
 }
 
 func newRunner(c Config, s *script) *runner {
 	return &runner{
 		Config: c, script: s, sender: sender{baseURL: c.BaseURL, client: c.Client},
-		vars: vars{}, tokens: map[string]string{}, done: map[*step]*Step{},
+		vars: vars{}, tokens: map[string]string{}, cookies: map[string]map[string]string{}, done: map[*step]*Step{},
 		secrets: map[string]string{}, usedCodes: map[string]int64{},
 	}
 }
@@ -140,6 +142,10 @@ func (r *runner) learn(st *step, got answer) {
 			login = st.name
 		}
 		r.tokens[login] = token
+	}
+	if cookie, _, set := strings.Cut(got.header.Get("Set-Cookie"), ";"); set && st.op.Public {
+		csrf, _ := object["csrfToken"].(string)
+		r.cookies[st.name] = map[string]string{"Cookie": cookie, "X-CSRF-Token": csrf, "Sec-Fetch-Site": "same-origin"}
 	}
 	walk("", st.schema, got.json, func(member string, schema *openapi3.Schema, value any) any {
 		if secret, isText := value.(string); isText && isSecret(schema) {

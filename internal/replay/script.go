@@ -47,6 +47,7 @@ type message struct {
 	Query   map[string]string `json:"query"`
 	Headers map[string]string `json:"headers"`
 	As      string            `json:"as"`
+	After   string            `json:"after"` // the operation whose examples must have run before
 
 	body      any // JSON; nil when there is none
 	hasBody   bool
@@ -281,10 +282,11 @@ func (st *step) rank() int {
 // kindRanks: bad requests write nothing, and so come before what they might be disturbed by.
 var kindRanks = map[Kind]int{Negative: 0, Probe: 1, Example: 2}
 
-// sort puts the steps in an order in which each comes after what it needs: by rank, then an operation's together.
+// sort puts the steps in an order in which each comes after what it needs, by rank otherwise, and after the bad requests to
+// the same operation where that can be.
 func (s *script) sort() error {
 	slices.SortStableFunc(s.steps, func(a, b *step) int {
-		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.op.ID, b.op.ID), cmp.Compare(kindRanks[a.kind], kindRanks[b.kind]))
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(kindRanks[a.kind], kindRanks[b.kind]), cmp.Compare(a.op.ID, b.op.ID))
 	})
 	var ordered []*step
 	state := map[*step]int{}
@@ -297,7 +299,7 @@ func (s *script) sort() error {
 			return nil
 		}
 		state[st] = 1
-		for _, earlier := range st.after {
+		for _, earlier := range append(slices.Clone(st.after), s.badOf(st)...) {
 			if err := visit(earlier); err != nil {
 				return err
 			}
@@ -313,4 +315,24 @@ func (s *script) sort() error {
 	}
 	s.steps = ordered
 	return nil
+}
+
+// badOf are the bad requests to the operation of an example that do not need it themselves.
+func (s *script) badOf(st *step) []*step {
+	var all []*step
+	for _, other := range s.steps {
+		if st.kind == Example && other.op == st.op && other.kind == Negative && !other.needs(st, map[*step]bool{}) {
+			all = append(all, other)
+		}
+	}
+	return all
+}
+
+// needs is true of a step that comes after another one, by whatever way.
+func (st *step) needs(other *step, seen map[*step]bool) bool {
+	if seen[st] {
+		return false
+	}
+	seen[st] = true
+	return slices.ContainsFunc(st.after, func(earlier *step) bool { return earlier == other || earlier.needs(other, seen) })
 }

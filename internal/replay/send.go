@@ -68,7 +68,7 @@ func (s *sender) wait(ctx context.Context, retryAfter string) error {
 
 // pause waits, and counts it.
 func (s *sender) pause(ctx context.Context, d time.Duration) error {
-	s.waited += d
+	s.waited += max(0, d)
 	select {
 	case <-time.After(d):
 		return nil

@@ -203,6 +203,11 @@ func (s *script) findNeeds() {
 		st.sent(need)
 		each(st.want, need)
 		st.comesAfter(s.logins[s.actor(st)])
+		for _, earlier := range s.steps {
+			if earlier.kind == Example && earlier.op.ID == st.request.After {
+				st.comesAfter(earlier)
+			}
+		}
 		walk("", st.bodySchema(), st.request.body, func(_ string, schema *openapi3.Schema, value any) any {
 			st.comesAfter(s.tellerOf(totpSecret(schema)))
 			return value

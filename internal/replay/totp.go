@@ -32,16 +32,16 @@ func totp(secret string, counter int64) (string, error) {
 	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[offset:])&0x7fffffff%1_000_000), nil
 }
 
-// code is the present code of the secret that an answer has had under this name. Each is used once, as servers want it: when
-// the present one has been, it waits for the next.
+// code is a code of the secret that an answer has had under this name. Each is used once, as servers want it: when the
+// present one has been, it is the next one, which servers take too (RFC 6238, 5.2); for one later still it waits.
 func (r *runner) code(ctx context.Context, name string) (string, error) {
-	counter := totpCounter(time.Now())
-	if next := r.usedCodes[name] + 1; counter < next {
-		if err := r.pause(ctx, time.Until(time.Unix(next*int64(totpPeriod/time.Second), 0))); err != nil {
+	secret, counter := r.secrets[name], totpCounter(time.Now())
+	if next := r.usedCodes[secret] + 1; counter < next {
+		if err := r.pause(ctx, time.Until(time.Unix((next-1)*int64(totpPeriod/time.Second), 0))); err != nil {
 			return "", err
 		}
 		counter = next
 	}
-	r.usedCodes[name] = counter
-	return totp(r.secrets[name], counter)
+	r.usedCodes[secret] = counter
+	return totp(secret, counter)
 }

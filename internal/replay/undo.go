@@ -56,14 +56,17 @@ func (r *runner) cleanUp(ctx context.Context) {
 
 // signOut ends the run's own sessions, as x-undo of the sign-in says.
 func (r *runner) signOut(ctx context.Context) {
-	for _, login := range slices.Sorted(maps.Keys(r.tokens)) {
+	for _, login := range slices.Sorted(maps.Keys(r.logins)) {
+		if r.tokens[login] == "" && r.cookies[login] == nil {
+			continue
+		}
 		op := r.declaredUndo(r.logins[login].op)
 		if op == nil {
 			r.left = append(r.left, "a session of "+login)
 			continue
 		}
 		// One that has ended already gets a 401, which is as good.
-		if _, err := r.send(ctx, outgoing{op: op, token: r.tokens[login]}); err != nil {
+		if _, err := r.send(ctx, outgoing{op: op, token: r.tokens[login], headers: r.cookies[login]}); err != nil {
 			r.left = append(r.left, fmt.Sprintf("a session of %s: %v", login, err))
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/dbtest"
 	"github.com/rollcall-erp/rollcall/internal/replay"
+	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/testreport"
 )
 
@@ -27,7 +28,7 @@ import (
 // covered by being written in openapi.yaml.
 func TestReplay_theWholeDocumentTwiceOnOneServer(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
+	h := newReplayHarness(t)
 	before := h.rows()
 	for run, fresh := range []bool{true, false} {
 		result, err := replay.Run(t.Context(), replay.Config{
@@ -48,6 +49,14 @@ func TestReplay_theWholeDocumentTwiceOnOneServer(t *testing.T) {
 	}
 	t.Logf("%d rows were there before, and are as they were; %d are new", len(before), len(after)-len(before))
 }
+
+// newReplayHarness has the true clock: the replay knows no other.
+func newReplayHarness(t *testing.T) *harness {
+	t.Helper()
+	return newHarnessOn(t, dbtest.NewFrom(t, "demo", seedDemo), db.Config{MaxConns: 4}, onTheTrueClock)
+}
+
+func onTheTrueClock(d *server.Dependencies) { d.Now = nil }
 
 // closedClient holds every answer to the headers that close what browsers leave open.
 func (h *harness) closedClient() *http.Client {
@@ -86,7 +95,7 @@ func assertPassed(t *testing.T, which string, result *replay.Result) {
 // Each operation by itself brings what it needs.
 func TestReplay_everyOperationAlone(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
+	h := newReplayHarness(t)
 	for id := range h.contract.Operations {
 		result, err := replay.Run(t.Context(), replay.Config{BaseURL: h.url, Client: h.client, Contract: h.contract, Operation: id})
 		require.NoError(t, err)
@@ -98,7 +107,7 @@ func TestReplay_everyOperationAlone(t *testing.T) {
 // A server that lies in one place is found out.
 func TestReplay_findsWhatIsNotAsTheDocumentSays(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
+	h := newReplayHarness(t)
 	for name, test := range map[string]struct {
 		operation string
 		tamper    func(r *http.Response, body string) string
@@ -218,7 +227,7 @@ func tamperingProxy(t *testing.T, h *harness, operation string, tamper func(*htt
 
 func TestReplay_noticesABadRequestThatWrites(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
+	h := newReplayHarness(t)
 	writes := 0
 	result, err := replay.Run(t.Context(), replay.Config{
 		BaseURL: h.url, Client: h.client, Contract: h.contract, Operation: "getClass", Snapshot: func() any { writes++; return writes },
@@ -248,7 +257,7 @@ func TestReplay_saysWhatOfTheDocumentHasNoExample(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHarnessOf(t, changed(t, test.change), database, db.Config{MaxConns: 2})
+			h := newHarnessOf(t, changed(t, test.change), database, db.Config{MaxConns: 2}, onTheTrueClock)
 			result, err := replay.Run(t.Context(), replay.Config{BaseURL: h.url, Client: h.client, Contract: h.contract, Operation: "updateClass"})
 			require.NoError(t, err)
 			assert.Equal(t, []string{test.missing}, result.Coverage.Missing)
@@ -260,7 +269,7 @@ func TestReplay_saysWhatOfTheDocumentHasNoExample(t *testing.T) {
 
 func TestReplay_leavesWhatItWroteOnlyIfWanted(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
+	h := newReplayHarness(t)
 	for keep, name := range map[bool]string{false: "Grade 5", true: "Class V"} {
 		result, err := replay.Run(t.Context(), replay.Config{BaseURL: h.url, Client: h.client, Contract: h.contract, Operation: "updateClass", Keep: keep})
 		require.NoError(t, err)
@@ -273,7 +282,7 @@ func TestReplay_leavesWhatItWroteOnlyIfWanted(t *testing.T) {
 // Whoever interrupts a run finds the rows as they were.
 func TestReplay_takesBackWhatItWroteWhenItIsInterrupted(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
+	h := newReplayHarness(t)
 	active, students := h.count("enrollments", "status = 'active'"), h.count("students", "true")
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()

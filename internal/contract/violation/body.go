@@ -67,9 +67,7 @@ func (b *bodyPlace) put(value any, depth int, change func(any) any) any {
 	switch token := b.path[depth].(type) {
 	case string:
 		object, _ := value.(map[string]any)
-		object = maps.Clone(object)
-		object[token] = b.put(object[token], depth+1, change)
-		return object
+		return withMember(schema, object, token, b.put(object[token], depth+1, change))
 	default:
 		list, _ := value.([]any)
 		list = slices.Clone(list)
@@ -144,7 +142,10 @@ func (b *bodyPlace) object() {
 		b.in(b.schema.Properties[name].Value, name).missing(b)
 	}
 	if closed := b.schema.AdditionalProperties.Has; closed != nil && !*closed {
-		c := b.changed("additionalProperties", func(v any) any { return withMember(v, "noSuchMember", 1) })
+		c := b.changed("additionalProperties", func(v any) any {
+			object, _ := v.(map[string]any)
+			return withMember(b.schema, object, "noSuchMember", 1)
+		})
 		exact, _ := pointer(append(slices.Clone(b.path), "noSuchMember"))
 		c.Faults = []Fault{{apperr.Body, exact, "additionalProperties"}}
 		b.set.breaks(c)
@@ -169,11 +170,17 @@ func (b *bodyPlace) missing(parent *bodyPlace) {
 	b.breaks(c, "required")
 }
 
-func withMember(object any, name string, value any) any {
-	members, _ := object.(map[string]any)
-	members = maps.Clone(members)
-	members[name] = value
-	return members
+// withMember is an object with a member, in the place of others where there is no room for more.
+func withMember(schema *openapi3.Schema, object map[string]any, name string, value any) map[string]any {
+	object = maps.Clone(object)
+	object[name] = value
+	for _, other := range slices.Sorted(maps.Keys(object)) {
+		full := schema.MaxProps != nil && uint64(len(object)) > *schema.MaxProps
+		if full && other != name && !slices.Contains(schema.Required, other) {
+			delete(object, other)
+		}
+	}
+	return object
 }
 
 // size is about how many members an object of free names has, how long it is written, and how deep.
