@@ -42,6 +42,7 @@ func (h *Handler) Login(ctx context.Context, request api.LoginRequestObject) (ap
 		return nil, err
 	}
 	token, user := NewToken(attempt.tenant), attempt.user
+	ctx = db.WithUser(ctx, user.ID) // the password has shown who it is
 	session, err := db.InTxValue(ctx, h.DB, db.Tenant(attempt.tenant), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.CreateSessionRow, error) {
 		session, err := q.CreateSession(ctx, h.newSession(ctx, token, user.ID, *user.PasswordHash))
 		if err != nil {

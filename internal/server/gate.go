@@ -56,7 +56,7 @@ func authorize(c echo.Context, op *contract.Operation, a authenticator, l *limit
 		}
 		ctx = auth.With(ctx, principal, op.Permission)
 	}
-	c.SetRequest(r.WithContext(ctx))
+	c.SetRequest(r.WithContext(withActor(ctx, c, op, principal)))
 	return permit(principal, op)
 }
 
