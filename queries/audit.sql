@@ -32,23 +32,21 @@ select seal_audit_events(@most::integer) as sealed;
 select position, hash from audit_seals order by position desc limit 1;
 
 -- name: AuditSeal :one
-select position, event_id, digest, hash from audit_seals where position = @position;
+select position, hash from audit_seals where position = @position;
 
 -- name: SealedAuditEvents :many
--- The chain behind a position, with the events that it covers; what was removed is null. Values are texts where their
--- digest is that of a text.
+-- The chain behind a position, with the events that it covers; what was removed is null.
 select s.position, s.event_id, s.content_digest, s.digest, s.hash, (e.id is not null)::boolean as is_there, e.recorded_at, e.action,
        e.actor_kind, e.actor_id, e.session_id, e.remote_address, e.request_id, e.resource_type, e.resource_id, e.change,
-       e.before::text as before, e.after::text as after, e.salt, (e.erased_at is not null)::boolean as is_erased
+       convert_to(e.before::text, 'UTF8') as before, convert_to(e.after::text, 'UTF8') as after, e.salt, (e.erased_at is not null)::boolean as is_erased
 from audit_seals s left join audit_events e on e.id = s.event_id
 where s.position > @after_position and s.position <= @last_position::bigint
 order by s.position limit @row_limit;
 
--- name: AuditSealsWithHash :many
--- Where the chain has what a place of it should have: of its events the one whose hash, computed for that place, is one that is stored.
+-- name: MovedAuditSeals :many
+-- The event that belongs to a place where another one stands: whose hash, computed for that place, is stored with it or there.
 select position, event_id from audit_seals
-where (sha256(@before_hash::bytea || int8send(@position::bigint) || uuid_send(event_id) || digest) = hash
-       or sha256(@before_hash::bytea || int8send(@position::bigint) || uuid_send(event_id) || digest) = @stored_hash::bytea)
+where sha256(@previous_hash::bytea || int8send(@position::bigint) || uuid_send(event_id) || digest) in (hash, @hash_there::bytea)
 limit 1;
 
 -- name: AuditEventPlaces :many

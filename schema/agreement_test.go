@@ -46,6 +46,7 @@ var shown = map[string][]string{
 	"Institution": {"institutions"}, "AcademicYear": {"academic_years"}, "Class": {"classes"}, "Section": {"sections"},
 	"Teacher": {"teaching_assignments", "users"}, "Student": {"students", "users"}, "Enrollment": {"enrollments"}, "Guardian": {"guardians", "student_guardians"},
 	"SessionSummary": {"sessions"}, "SessionUser": {"users"}, "User": {"users"}, "RoleAssignment": {"user_roles"}, "Role": {"roles"},
+	"AuditEvent": {"audit_events"},
 }
 
 // transient are the schemas of requests that are stored nowhere as they are.
@@ -53,6 +54,7 @@ var transient = map[string]string{
 	"LoginRequest": "compared", "PasswordChange": "hashed", "StudentAdmissions": "a list of StudentAdmission",
 	"GuardianReplacement": "a list of GuardianUpdate", "TeacherReplacement": "a list of TeacherAssignment",
 	"RoleAssignments": "a list of RoleAssignmentInput",
+	"AuditVerificationInput": "compared", "AuditHead": "compared",
 }
 
 // apart are the properties that have no column of their name, or one that differs on purpose.

@@ -65,65 +65,19 @@ func (q *Queries) AuditHead(ctx context.Context) (AuditHeadRow, error) {
 }
 
 const auditSeal = `-- name: AuditSeal :one
-select position, event_id, digest, hash from audit_seals where position = $1
+select position, hash from audit_seals where position = $1
 `
 
 type AuditSealRow struct {
 	Position int64
-	EventID  uuid.UUID
-	Digest   []byte
 	Hash     []byte
 }
 
 func (q *Queries) AuditSeal(ctx context.Context, position int64) (AuditSealRow, error) {
 	row := q.db.QueryRow(ctx, auditSeal, position)
 	var i AuditSealRow
-	err := row.Scan(
-		&i.Position,
-		&i.EventID,
-		&i.Digest,
-		&i.Hash,
-	)
+	err := row.Scan(&i.Position, &i.Hash)
 	return i, err
-}
-
-const auditSealsWithHash = `-- name: AuditSealsWithHash :many
-select position, event_id from audit_seals
-where (sha256($1::bytea || int8send($2::bigint) || uuid_send(event_id) || digest) = hash
-       or sha256($1::bytea || int8send($2::bigint) || uuid_send(event_id) || digest) = $3::bytea)
-limit 1
-`
-
-type AuditSealsWithHashParams struct {
-	BeforeHash []byte
-	Position   int64
-	StoredHash []byte
-}
-
-type AuditSealsWithHashRow struct {
-	Position int64
-	EventID  uuid.UUID
-}
-
-// Where the chain has what a place of it should have: of its events the one whose hash, computed for that place, is one that is stored.
-func (q *Queries) AuditSealsWithHash(ctx context.Context, arg AuditSealsWithHashParams) ([]AuditSealsWithHashRow, error) {
-	rows, err := q.db.Query(ctx, auditSealsWithHash, arg.BeforeHash, arg.Position, arg.StoredHash)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []AuditSealsWithHashRow
-	for rows.Next() {
-		var i AuditSealsWithHashRow
-		if err := rows.Scan(&i.Position, &i.EventID); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const countAuditEvents = `-- name: CountAuditEvents :one
@@ -278,6 +232,44 @@ func (q *Queries) LostAuditEvents(ctx context.Context) ([]uuid.UUID, error) {
 	return items, nil
 }
 
+const movedAuditSeals = `-- name: MovedAuditSeals :many
+select position, event_id from audit_seals
+where sha256($1::bytea || int8send($2::bigint) || uuid_send(event_id) || digest) in (hash, $3::bytea)
+limit 1
+`
+
+type MovedAuditSealsParams struct {
+	PreviousHash []byte
+	Position     int64
+	HashThere    []byte
+}
+
+type MovedAuditSealsRow struct {
+	Position int64
+	EventID  uuid.UUID
+}
+
+// The event that belongs to a place where another one stands: whose hash, computed for that place, is stored with it or there.
+func (q *Queries) MovedAuditSeals(ctx context.Context, arg MovedAuditSealsParams) ([]MovedAuditSealsRow, error) {
+	rows, err := q.db.Query(ctx, movedAuditSeals, arg.PreviousHash, arg.Position, arg.HashThere)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MovedAuditSealsRow
+	for rows.Next() {
+		var i MovedAuditSealsRow
+		if err := rows.Scan(&i.Position, &i.EventID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const sealAuditEvents = `-- name: SealAuditEvents :one
 select seal_audit_events($1::integer) as sealed
 `
@@ -292,7 +284,7 @@ func (q *Queries) SealAuditEvents(ctx context.Context, most int32) (int64, error
 const sealedAuditEvents = `-- name: SealedAuditEvents :many
 select s.position, s.event_id, s.content_digest, s.digest, s.hash, (e.id is not null)::boolean as is_there, e.recorded_at, e.action,
        e.actor_kind, e.actor_id, e.session_id, e.remote_address, e.request_id, e.resource_type, e.resource_id, e.change,
-       e.before::text as before, e.after::text as after, e.salt, (e.erased_at is not null)::boolean as is_erased
+       convert_to(e.before::text, 'UTF8') as before, convert_to(e.after::text, 'UTF8') as after, e.salt, (e.erased_at is not null)::boolean as is_erased
 from audit_seals s left join audit_events e on e.id = s.event_id
 where s.position > $1 and s.position <= $2::bigint
 order by s.position limit $3
@@ -321,14 +313,13 @@ type SealedAuditEventsRow struct {
 	ResourceType  *string
 	ResourceID    *uuid.UUID
 	Change        *string
-	Before        string
-	After         string
+	Before        []byte
+	After         []byte
 	Salt          *uuid.UUID
 	IsErased      bool
 }
 
-// The chain behind a position, with the events that it covers; what was removed is null. Values are texts where their
-// digest is that of a text.
+// The chain behind a position, with the events that it covers; what was removed is null.
 func (q *Queries) SealedAuditEvents(ctx context.Context, arg SealedAuditEventsParams) ([]SealedAuditEventsRow, error) {
 	rows, err := q.db.Query(ctx, sealedAuditEvents, arg.AfterPosition, arg.LastPosition, arg.RowLimit)
 	if err != nil {

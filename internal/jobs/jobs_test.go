@@ -281,7 +281,7 @@ func TestCleanup_removesWhatEndedLongAgoAndNothingElse(t *testing.T) {
 	require.NoError(t, jobs.Cleanup(d.DB, 2)(t.Context(), id), "in batches smaller than what there is to do")
 	left := dbtest.Values[float64](t, d, `select round(extract(epoch from least(ended_at, expires_at) - now()) / 86400, 1)::float8 from `+schema+`.sessions order by 1`)
 	assert.Equal(t, []float64{-29.5, -29, -1, 5}, left)
-	assert.Equal(t, "cleanup", jobs.Tasks(d.DB)[0].Name)
+	assert.Equal(t, "cleanup", jobs.Tasks(d.DB, slog.New(slog.DiscardHandler))[0].Name)
 }
 
 func TestCleanup_removesTriesThatHaveFaded(t *testing.T) {

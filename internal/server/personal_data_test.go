@@ -176,7 +176,7 @@ func TestPersonalData_isNeitherInTheLogOfTasksNorInTheQueue(t *testing.T) {
 	h.db.Exec(t, `create trigger refuse before delete on `+h.schema()+`.sessions for each row execute function `+h.schema()+`.refuse()`)
 	pool := h.db.Open(t, db.Config{MaxConns: jobs.MinConns})
 	metrics := server.NewMetrics()
-	tasks := append(jobs.Tasks(pool), jobs.Task{Name: "panics", Every: time.Hour, Run: func(context.Context, uuid.UUID) error {
+	tasks := append(jobs.Tasks(pool, newLogger(h.contract, h.log)), jobs.Task{Name: "panics", Every: time.Hour, Run: func(context.Context, uuid.UUID) error {
 		panic(&pgconn.PgError{Severity: "ERROR", Code: "22007", Message: canaries["name"]})
 	}})
 	runner, err := jobs.New(jobs.Config{DB: pool, Tasks: tasks, Log: newLogger(h.contract, h.log), Metrics: metrics, Tick: time.Second})

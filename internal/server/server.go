@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/academic"
 	"github.com/rollcall-erp/rollcall/internal/access"
+	"github.com/rollcall-erp/rollcall/internal/audit"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
@@ -33,6 +34,7 @@ type (
 	accesses  = access.Handler
 	academics = academic.Handler
 	students  = student.Handler
+	audits    = audit.Handler
 )
 
 // operations are the handlers of all tags. A missing or doubled operation does not compile.
@@ -41,6 +43,7 @@ type operations struct {
 	*accesses
 	*academics
 	*students
+	*audits
 }
 
 var _ api.StrictServerInterface = operations{}
@@ -83,6 +86,7 @@ func New(d Dependencies) (http.Handler, error) {
 		accesses:  &access.Handler{DB: d.DB, Contract: d.Contract, Sessions: signIn},
 		academics: &academic.Handler{DB: d.DB},
 		students:  &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
+		audits:    &audit.Handler{DB: d.DB},
 	}
 	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),
 		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, handlers.sessions, limits)})
