@@ -157,7 +157,9 @@ func (v *verifier) strays(ctx context.Context) (bool, error) {
 	if v.check.From > 1 || v.check.To != 0 {
 		return true, nil
 	}
-	lost, err := read(ctx, v, func(q *db.Queries, ctx context.Context, _ struct{}) ([]uuid.UUID, error) { return q.LostAuditEvents(ctx) }, struct{}{})
+	lost, err := read(ctx, v, func(q *db.Queries, ctx context.Context, _ struct{}) ([]uuid.UUID, error) {
+		return q.LostAuditEvents(ctx)
+	}, struct{}{})
 	if err != nil {
 		return false, err
 	}
