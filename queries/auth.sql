@@ -6,6 +6,10 @@ select id, email, first_name, last_name, password_hash, is_active, access_versio
        (select version from role_changes)::bigint as roles_version
 from users where email = @email::text;
 
+-- name: RecordSignInAttempt :exec
+-- For the audit trail. The zero id is nobody.
+select record_sign_in_attempt(@user_id::uuid);
+
 -- name: CreateSession :one
 -- Only while the user is active and the password is the one that was compared. The lock makes a sign-in and a change of
 -- password wait for each other, so that no session of the old password outlives the change.

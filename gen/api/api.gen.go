@@ -47,14 +47,17 @@ func (e ActorKind) Valid() bool {
 
 // Defines values for AuditChange.
 const (
-	AuditChangeAuditCreate AuditChange = "create"
-	AuditChangeAuditDelete AuditChange = "delete"
-	AuditChangeAuditUpdate AuditChange = "update"
+	AuditChangeAuditAttempt AuditChange = "attempt"
+	AuditChangeAuditCreate  AuditChange = "create"
+	AuditChangeAuditDelete  AuditChange = "delete"
+	AuditChangeAuditUpdate  AuditChange = "update"
 )
 
 // Valid indicates whether the value is a known member of the AuditChange enum.
 func (e AuditChange) Valid() bool {
 	switch e {
+	case AuditChangeAuditAttempt:
+		return true
 	case AuditChangeAuditCreate:
 		return true
 	case AuditChangeAuditDelete:
@@ -610,14 +613,15 @@ type AdmittedStudents struct {
 	Data []Student `json:"data"`
 }
 
-// AuditChange What became of the row.
+// AuditChange What became of the row; or `attempt`, of a user: a password was tried. If it was right, a session was created by the same
+// request.
 type AuditChange string
 
 // AuditContent What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
 // when there is nothing to show.
 type AuditContent = json.RawMessage
 
-// AuditEvent One row that was created, changed or deleted.
+// AuditEvent One row that was created, changed or deleted, or one try to sign in.
 type AuditEvent struct {
 	// Action What was done: an operationId of this document, a periodic task or a command.
 	Action string `json:"action"`
@@ -637,7 +641,8 @@ type AuditEvent struct {
 	// when there is nothing to show.
 	Before *AuditContent `json:"before,omitempty"`
 
-	// Change What became of the row.
+	// Change What became of the row; or `attempt`, of a user: a password was tried. If it was right, a session was created by the same
+	// request.
 	Change AuditChange `json:"change"`
 
 	// ErasedAt When `before` and `after` were erased; absent when they were not.
@@ -655,8 +660,8 @@ type AuditEvent struct {
 	// RequestId The request in the log.
 	RequestId *string `json:"requestId,omitempty"`
 
-	// ResourceId Which row; of a row that links two, such as `studentGuardian`, the first.
-	ResourceId openapi_types.UUID `json:"resourceId"`
+	// ResourceId Which row; of a row that links two, such as `studentGuardian`, the first. Absent when somebody tried to sign in as nobody who is there.
+	ResourceId *openapi_types.UUID `json:"resourceId,omitempty"`
 
 	// ResourceType What kind of row: `student`, `enrollment`, `userRole`.
 	ResourceType string `json:"resourceType"`

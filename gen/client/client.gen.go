@@ -48,14 +48,17 @@ func (e ActorKind) Valid() bool {
 
 // Defines values for AuditChange.
 const (
-	AuditChangeAuditCreate AuditChange = "create"
-	AuditChangeAuditDelete AuditChange = "delete"
-	AuditChangeAuditUpdate AuditChange = "update"
+	AuditChangeAuditAttempt AuditChange = "attempt"
+	AuditChangeAuditCreate  AuditChange = "create"
+	AuditChangeAuditDelete  AuditChange = "delete"
+	AuditChangeAuditUpdate  AuditChange = "update"
 )
 
 // Valid indicates whether the value is a known member of the AuditChange enum.
 func (e AuditChange) Valid() bool {
 	switch e {
+	case AuditChangeAuditAttempt:
+		return true
 	case AuditChangeAuditCreate:
 		return true
 	case AuditChangeAuditDelete:
@@ -611,14 +614,15 @@ type AdmittedStudents struct {
 	Data []Student `json:"data"`
 }
 
-// AuditChange What became of the row.
+// AuditChange What became of the row; or `attempt`, of a user: a password was tried. If it was right, a session was created by the same
+// request.
 type AuditChange string
 
 // AuditContent What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
 // when there is nothing to show.
 type AuditContent = json.RawMessage
 
-// AuditEvent One row that was created, changed or deleted.
+// AuditEvent One row that was created, changed or deleted, or one try to sign in.
 type AuditEvent struct {
 	// Action What was done: an operationId of this document, a periodic task or a command.
 	Action string `json:"action"`
@@ -638,7 +642,8 @@ type AuditEvent struct {
 	// when there is nothing to show.
 	Before *AuditContent `json:"before,omitempty"`
 
-	// Change What became of the row.
+	// Change What became of the row; or `attempt`, of a user: a password was tried. If it was right, a session was created by the same
+	// request.
 	Change AuditChange `json:"change"`
 
 	// ErasedAt When `before` and `after` were erased; absent when they were not.
@@ -656,8 +661,8 @@ type AuditEvent struct {
 	// RequestId The request in the log.
 	RequestId *string `json:"requestId,omitempty"`
 
-	// ResourceId Which row; of a row that links two, such as `studentGuardian`, the first.
-	ResourceId openapi_types.UUID `json:"resourceId"`
+	// ResourceId Which row; of a row that links two, such as `studentGuardian`, the first. Absent when somebody tried to sign in as nobody who is there.
+	ResourceId *openapi_types.UUID `json:"resourceId,omitempty"`
 
 	// ResourceType What kind of row: `student`, `enrollment`, `userRole`.
 	ResourceType string `json:"resourceType"`
@@ -2261,7 +2266,7 @@ type ClientInterface interface {
 	// ListAuditEvents List audit events
 	//
 	// Who wrote what, from where: every row that was created, changed or deleted left an event in the same transaction, also
-	// sign-ins (`session`, `create`), sign-outs and roles given and taken (`userRole`). The latest first. Of personal data an
+	// sign-ins (`session`, `create`), sign-outs, and roles given and taken (`userRole`). So did every password that was tried. The latest first. Of personal data an
 	// event holds only what is enough to recognise it by (`a***@e***.org`), of secrets nothing.
 	//
 	// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
@@ -3037,7 +3042,7 @@ func (c *Client) UpdateAcademicYearWithApplicationMergePatchPlusJSONBody(ctx con
 // ListAuditEvents List audit events
 //
 // Who wrote what, from where: every row that was created, changed or deleted left an event in the same transaction, also
-// sign-ins (`session`, `create`), sign-outs and roles given and taken (`userRole`). The latest first. Of personal data an
+// sign-ins (`session`, `create`), sign-outs, and roles given and taken (`userRole`). So did every password that was tried. The latest first. Of personal data an
 // event holds only what is enough to recognise it by (`a***@e***.org`), of secrets nothing.
 //
 // Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
@@ -7343,7 +7348,7 @@ type ClientWithResponsesInterface interface {
 	// ListAuditEventsWithResponse List audit events
 	//
 	// Who wrote what, from where: every row that was created, changed or deleted left an event in the same transaction, also
-	// sign-ins (`session`, `create`), sign-outs and roles given and taken (`userRole`). The latest first. Of personal data an
+	// sign-ins (`session`, `create`), sign-outs, and roles given and taken (`userRole`). So did every password that was tried. The latest first. Of personal data an
 	// event holds only what is enough to recognise it by (`a***@e***.org`), of secrets nothing.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -14038,7 +14043,7 @@ func (c *ClientWithResponses) UpdateAcademicYearWithApplicationMergePatchPlusJSO
 // ListAuditEventsWithResponse List audit events
 //
 // Who wrote what, from where: every row that was created, changed or deleted left an event in the same transaction, also
-// sign-ins (`session`, `create`), sign-outs and roles given and taken (`userRole`). The latest first. Of personal data an
+// sign-ins (`session`, `create`), sign-outs, and roles given and taken (`userRole`). So did every password that was tried. The latest first. Of personal data an
 // event holds only what is enough to recognise it by (`a***@e***.org`), of secrets nothing.
 //
 // Returns a wrapper object for the known response body format(s).

@@ -153,7 +153,7 @@ type ListAuditEventsRow struct {
 	RemoteAddress *string
 	RequestID     *string
 	ResourceType  string
-	ResourceID    uuid.UUID
+	ResourceID    *uuid.UUID
 	Change        string
 	Before        []byte
 	After         []byte

@@ -393,6 +393,16 @@ func (q *Queries) PasswordHash(ctx context.Context, id uuid.UUID) (*string, erro
 	return password_hash, err
 }
 
+const recordSignInAttempt = `-- name: RecordSignInAttempt :exec
+select record_sign_in_attempt($1::uuid)
+`
+
+// For the audit trail. The zero id is nobody.
+func (q *Queries) RecordSignInAttempt(ctx context.Context, userID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, recordSignInAttempt, userID)
+	return err
+}
+
 const returnGuess = `-- name: ReturnGuess :exec
 update guesses set failures = greatest(0, failures - 1) where purpose = $1 and subject = $2
 `

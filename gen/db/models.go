@@ -36,7 +36,7 @@ type AuditEvent struct {
 	RemoteAddress *string
 	RequestID     *string
 	ResourceType  string
-	ResourceID    uuid.UUID
+	ResourceID    *uuid.UUID
 	Change        string
 	Before        []byte
 	After         []byte

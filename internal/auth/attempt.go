@@ -80,13 +80,15 @@ func (a *attempt) begin(ctx context.Context, q *db.Queries, email string) (err e
 	if !known && !a.addressCounted {
 		return nil // the address is delayed: the account is not to suffer for it
 	}
-	a.allowed, err = a.account.claim(ctx, q)
-	return err
+	if a.allowed, err = a.account.claim(ctx, q); err != nil || !a.allowed {
+		return err
+	}
+	return q.RecordSignInAttempt(ctx, a.user.ID)
 }
 
 // pretend does, for a tenant that is not there, as much as begin does for one that is.
 func (a *attempt) pretend(ctx context.Context, q *db.Queries, slug string) error {
-	for range 2 {
+	for range 3 {
 		if _, err := tenantID(ctx, q, slug); err != nil {
 			return err
 		}

@@ -27,8 +27,8 @@ create table audit_events (
     remote_address text        constraint audit_events_remote_address_check check (char_length(remote_address) between 1 and 45),
     request_id     text        constraint audit_events_request_id_check check (char_length(request_id) between 1 and 64),
     resource_type  text        not null constraint audit_events_resource_type_check check (char_length(resource_type) between 1 and 63),
-    resource_id    uuid        not null,
-    change         text        not null constraint audit_events_change_check check (change in ('create', 'update', 'delete')),
+    resource_id    uuid,       -- null: of a try to sign in as nobody who is there
+    change         text        not null constraint audit_events_change_check check (change in ('create', 'update', 'delete', 'attempt')),
     before         jsonb,
     after          jsonb,
     -- Goes into the digest of before and after, so that nobody can guess from it what they were once they are erased. Erasing
@@ -147,15 +147,31 @@ end
 $$;
 -- +goose StatementEnd
 
+-- Writes an event. Who it is of is said by internal/db, in rollcall.actor. With the rights of who calls: only the functions
+-- below have them.
+-- +goose StatementBegin
+create function audit_record(resource text, resource_id uuid, change text, before jsonb, after jsonb) returns uuid language plpgsql as $$
+declare
+    actor  jsonb := coalesce(nullif(current_setting('rollcall.actor', true), ''), '{"kind": "database", "action": "sql"}');
+    moment timestamptz := clock_timestamp();
+    event  uuid := audit_event_id(moment);
+begin
+    insert into audit_events (id, recorded_at, action, actor_kind, actor_id, session_id, remote_address, request_id,
+                              resource_type, resource_id, change, before, after)
+    values (event, moment, actor ->> 'action', actor ->> 'kind', (actor ->> 'user')::uuid, (actor ->> 'session')::uuid,
+            actor ->> 'address', actor ->> 'request', resource, audit_record.resource_id, audit_record.change, audit_record.before, audit_record.after);
+    insert into audit_unsealed (event_id) values (event);
+    return event;
+end
+$$;
+-- +goose StatementEnd
+
 -- Writes the event of one row. Arguments: the resource in the API's terms, the column of its id, and as arrays the columns,
 -- their names in the API and their masks. By row and not by statement: the service writes row by row, in batches, and
--- before and after come as a pair whatever the table's key. Who writes is said by internal/db, in rollcall.actor.
+-- before and after come as a pair whatever the table's key.
 -- +goose StatementBegin
 create function audit_row() returns trigger language plpgsql security definer set search_path from current as $$
 declare
-    actor   jsonb := coalesce(nullif(current_setting('rollcall.actor', true), ''), '{"kind": "database", "action": "sql"}');
-    moment  timestamptz := clock_timestamp();
-    event   uuid := audit_event_id(moment);
     was     jsonb := to_jsonb(old);
     becomes jsonb := to_jsonb(new);
     own     text[] := tg_argv[2];
@@ -163,6 +179,7 @@ declare
     masks   text[] := tg_argv[4];
     before  jsonb := '{}';
     after   jsonb := '{}';
+    event   uuid;
 begin
     for i in 1 .. cardinality(own) loop
         continue when masks[i] = 'never' or tg_op = 'UPDATE' and masks[i] <> 'key' and was -> own[i] = becomes -> own[i];
@@ -173,14 +190,19 @@ begin
             after := after || audit_member(names[i], masks[i], becomes -> own[i]);
         end if;
     end loop;
-    insert into audit_events (id, recorded_at, action, actor_kind, actor_id, session_id, remote_address, request_id,
-                              resource_type, resource_id, change, before, after)
-    values (event, moment, actor ->> 'action', actor ->> 'kind', (actor ->> 'user')::uuid, (actor ->> 'session')::uuid,
-            actor ->> 'address', actor ->> 'request', tg_argv[0], (coalesce(becomes, was) ->> tg_argv[1])::uuid,
-            case tg_op when 'INSERT' then 'create' when 'UPDATE' then 'update' else 'delete' end,
-            nullif(before, '{}'), nullif(after, '{}'));
-    insert into audit_unsealed (event_id) values (event);
+    event := audit_record(tg_argv[0], (coalesce(becomes, was) ->> tg_argv[1])::uuid,
+                          case tg_op when 'INSERT' then 'create' when 'UPDATE' then 'update' else 'delete' end, nullif(before, '{}'), nullif(after, '{}'));
     return null;
+end
+$$;
+-- +goose StatementEnd
+
+-- Writes that somebody tries to sign in as a user, or as nobody who is there, which takes as long. If the password was right,
+-- the session follows, of the same request.
+-- +goose StatementBegin
+create function record_sign_in_attempt(tried uuid) returns void language plpgsql security definer set search_path from current as $$
+begin
+    perform audit_record('user', (select id from users where id = tried), 'attempt', null, null);
 end
 $$;
 -- +goose StatementEnd
@@ -321,7 +343,9 @@ drop function protect_audit();
 drop function audit_rows();
 drop function audited_tables();
 drop function audit_name(text);
+drop function record_sign_in_attempt(uuid);
 drop function audit_row();
+drop function audit_record(text, uuid, text, jsonb, jsonb);
 drop function audit_event_id(timestamptz);
 drop function audit_member(text, text, jsonb);
 drop function audit_mask(text, text);
