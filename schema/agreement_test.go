@@ -53,7 +53,7 @@ var shown = map[string][]string{
 var transient = map[string]string{
 	"LoginRequest": "compared", "PasswordChange": "hashed", "StudentAdmissions": "a list of StudentAdmission",
 	"GuardianReplacement": "a list of GuardianUpdate", "TeacherReplacement": "a list of TeacherAssignment",
-	"RoleAssignments": "a list of RoleAssignmentInput",
+	"RoleAssignments":        "a list of RoleAssignmentInput",
 	"AuditVerificationInput": "compared", "AuditHead": "compared",
 }
 

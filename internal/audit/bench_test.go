@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/audit"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/dbtest"
 )
 
 // BenchmarkAdmission writes what an admission writes (user, student, enrollment, two guardians, two links), as the service
@@ -43,7 +45,7 @@ func (s school) auditing(t testing.TB, on bool) {
 	}
 }
 
-// BenchmarkSeal gives a thousand events their places.
+// BenchmarkSeal gives a thousand events their places, and says how large an event is with its place and all indexes.
 func BenchmarkSeal(b *testing.B) {
 	s := newSchool(b)
 	for b.Loop() {
@@ -51,6 +53,18 @@ func BenchmarkSeal(b *testing.B) {
 		s.in(b, `insert into guardians (id, first_name, last_name) select gen_random_uuid(), 'A', 'B' from generate_series(1, 1000)`)
 		b.StartTimer()
 		require.GreaterOrEqual(b, s.seal(b), int64(1000))
+	}
+	b.ReportMetric(dbtest.Value[float64](b, s.Database, `select (pg_total_relation_size($1 || '.audit_events') + pg_total_relation_size($1 || '.audit_seals'))::float8
+		/ (select count(*) from `+s.schema+`.audit_events)`, s.schema), "B/event")
+}
+
+// BenchmarkVerify goes along a chain of ten thousand.
+func BenchmarkVerify(b *testing.B) {
+	s := newSchool(b)
+	s.in(b, `insert into guardians (id, first_name, last_name) select gen_random_uuid(), 'A', 'B' from generate_series(1, 10000)`)
+	s.seal(b)
+	for b.Loop() {
+		require.Nil(b, s.verify(b, audit.Check{}).Fault)
 	}
 }
 

@@ -141,8 +141,8 @@ func ParseHead(s string) (Head, error) {
 }
 
 // fault holds a place against the head that is known.
-func (h *Head) fault(p place) *Fault {
-	if h == nil || h.Position != p.Position || bytes.Equal(h.Hash, p.Hash) {
+func (h Head) fault(p place) *Fault {
+	if h.Position != p.Position || bytes.Equal(h.Hash, p.Hash) {
 		return nil
 	}
 	return faultAt(Rewritten, p.Position, p.EventID, "This place had another hash: the chain was made anew up to here.")

@@ -82,26 +82,15 @@ func (v *verifier) start(ctx context.Context) (bool, error) {
 
 // chain goes from place to place.
 func (v *verifier) chain(ctx context.Context) (bool, error) {
-	last := v.check.To
-	if last == 0 {
-		last = math.MaxInt64
-	}
-	for v.position < last {
+	for {
 		if v.outOfTime() {
 			return false, nil
 		}
-		rows, err := read(ctx, v, (*db.Queries).SealedAuditEvents, gendb.SealedAuditEventsParams{
-			AfterPosition: v.position, LastPosition: last, RowLimit: batchSize,
-		})
-		if err != nil {
-			return false, err
+		checked, err := v.batch(ctx)
+		if err != nil || v.report.Fault != nil {
+			return true, err
 		}
-		for _, row := range rows {
-			if err := v.place(ctx, place(row)); err != nil || v.report.Fault != nil {
-				return true, err
-			}
-		}
-		if len(rows) < batchSize {
+		if checked < batchSize {
 			break
 		}
 	}
@@ -110,6 +99,26 @@ func (v *verifier) chain(ctx context.Context) (bool, error) {
 			fmt.Sprintf("The chain ends before this place, and is known to have had %d.", h.Position))
 	}
 	return true, nil
+}
+
+// batch verifies the next places, as far as they are good, and returns how many there are.
+func (v *verifier) batch(ctx context.Context) (int, error) {
+	last := v.check.To
+	if last == 0 {
+		last = math.MaxInt64
+	}
+	rows, err := read(ctx, v, (*db.Queries).SealedAuditEvents, gendb.SealedAuditEventsParams{
+		AfterPosition: v.position, LastPosition: last, RowLimit: batchSize,
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, row := range rows {
+		if err := v.place(ctx, place(row)); err != nil || v.report.Fault != nil {
+			return 0, err
+		}
+	}
+	return len(rows), nil
 }
 
 // place verifies the next place.
@@ -121,8 +130,8 @@ func (v *verifier) place(ctx context.Context, p place) (err error) {
 		v.report.Fault, err = v.brokenAt(ctx, p)
 	default:
 		v.report.Fault = p.eventFault()
-		if v.report.Fault == nil {
-			v.report.Fault = v.check.Head.fault(p)
+		if h := v.check.Head; v.report.Fault == nil && h != nil {
+			v.report.Fault = h.fault(p)
 		}
 	}
 	if err != nil || v.report.Fault != nil {
