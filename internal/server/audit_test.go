@@ -48,7 +48,7 @@ func TestAudit_everyOperationThatWritesLeavesEventsOfItsCaller(t *testing.T) {
 			got := h.do(c)
 			require.Less(t, got.Status, 300, "%s: %s", name, got.Raw)
 			of := dbtest.Values[string](t, h.db, `select concat_ws(' ', action, actor_kind, actor_id, session_id is not null, remote_address) from `+h.schema()+`.audit_events
-				where request_id = $1 and change <> 'attempt'`, got.Header.Get("X-Request-Id"))
+				where request_id = $1 and change <> 'attempt'`, got.Header.Get("X-Request-ID"))
 			if maps.Equal(before, h.rows()) {
 				assert.Empty(t, of, "%s: nothing was changed", name)
 				silent.Add(1)
@@ -92,7 +92,7 @@ func TestAudit_oneReadsWhoDidWhatAndNotThePersonalData(t *testing.T) {
 	event := got.get("data", 0).(map[string]any)
 	assert.Equal(t, map[string]any{"lastName": "V***", "phone": "***01", "address": "***", "customFields": "***"}, event["before"])
 	assert.Equal(t, map[string]any{"lastName": "V***", "phone": "***99", "address": "***", "customFields": "***"}, event["after"])
-	assert.Equal(t, changed.Header.Get("X-Request-Id"), event["requestId"])
+	assert.Equal(t, changed.Header.Get("X-Request-ID"), event["requestId"])
 	assert.Equal(t, demoUsers["registrar"], event["actorId"])
 	assert.Equal(t, "127.0.0.1", event["remoteAddress"])
 	user := h.events(map[string]string{"resourceType": "user", "action": "updateStudent"})
@@ -103,7 +103,7 @@ func TestAudit_signInsAndTriesAreInTheTrail(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	login := func(email, password string) string {
-		return h.do(call{Method: http.MethodPost, Path: "/v1/auth/login", Body: map[string]any{"tenant": "demo", "email": email, "password": password}}).Header.Get("X-Request-Id")
+		return h.do(call{Method: http.MethodPost, Path: "/v1/auth/login", Body: map[string]any{"tenant": "demo", "email": email, "password": password}}).Header.Get("X-Request-ID")
 	}
 	right, wrong, nobody := login("admin@demo.school", seed.DemoPassword), login("admin@demo.school", "wrong"), login("nobody@demo.school", "wrong")
 	seen := func(request string) []string {
@@ -146,8 +146,8 @@ func TestAudit_aListIsFilteredAndRead(t *testing.T) {
 	to := h.events(map[string]string{"action": "seed", "to": middle, "limit": "100"})
 	assert.EqualValues(t, 51, from.get("page", "total"), "the event of that very time is in")
 	assert.EqualValues(t, total-51, to.get("page", "total"))
-	for filter, want := range map[[2]string]float64{{"resourceType", "institution"}: 3, {"resourceType", "nothing"}: 0, {"actorId", asha}: 0, {"resourceId", asha}: 2} {
-		assert.Equal(t, want, h.events(map[string]string{"action": "seed", filter[0]: filter[1]}).get("page", "total"), filter)
+	for filter, want := range map[[2]string]int{{"resourceType", "institution"}: 3, {"resourceType", "nothing"}: 0, {"actorId", asha}: 0, {"resourceId", asha}: 2} {
+		assert.EqualValues(t, want, h.events(map[string]string{"action": "seed", filter[0]: filter[1]}).get("page", "total"), filter)
 	}
 }
 
