@@ -27,7 +27,7 @@ create table audit_events (
     remote_address text        constraint audit_events_remote_address_check check (char_length(remote_address) between 1 and 45),
     request_id     text        constraint audit_events_request_id_check check (char_length(request_id) between 1 and 64),
     resource_type  text        not null constraint audit_events_resource_type_check check (char_length(resource_type) between 1 and 63),
-    resource_id    uuid,       -- null: of a try to sign in as nobody who is there
+    resource_id    uuid,       -- null: of a try to sign in as somebody who is not there
     change         text        not null constraint audit_events_change_check check (change in ('create', 'update', 'delete', 'attempt')),
     before         jsonb,
     after          jsonb,
@@ -197,10 +197,10 @@ end
 $$;
 -- +goose StatementEnd
 
--- Writes that somebody tries to sign in as a user, or as nobody who is there, which takes as long. If the password was right,
--- the session follows, of the same request.
+-- Writes that somebody tries a password or a code of a user, or of nobody who is there, which takes as long. If it was right,
+-- what it was for follows, in the same request.
 -- +goose StatementBegin
-create function record_sign_in_attempt(tried uuid) returns void language plpgsql security definer set search_path from current as $$
+create function record_attempt(tried uuid) returns void language plpgsql security definer set search_path from current as $$
 begin
     perform audit_record('user', (select id from users where id = tried), 'attempt', null, null);
 end
@@ -230,10 +230,10 @@ language sql stable set search_path from current as $$
     join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
     cross join lateral (select case
         when array[a.attnum] = k.conkey then 'never' -- is the event's resource_id
-        when a.attnum = any (k.conkey) then 'key'    -- says which row, so it always stands there
         when col_description(t.oid, a.attnum) ~ '^audit: ' then substring(col_description(t.oid, a.attnum) from '^audit: (\w+)')
         when a.attgenerated <> '' or a.attname in ('created_at', 'updated_at') then 'ignored'
         when a.atttypid = 'bytea'::regtype then 'never'
+        when a.attnum = any (k.conkey) and a.atttypid = any ('{uuid,date,integer,smallint,bigint}'::regtype[]) then 'key' -- says which row: always shown
         when a.atttypid = any ('{uuid,boolean,smallint,integer,bigint,numeric,real,double precision,date,time,timestamptz}'::regtype[]) then 'plain'
         when exists (select from pg_constraint l where l.conrelid = t.oid and l.contype = 'c' and l.conkey = array[a.attnum]
                      and pg_get_constraintdef(l.oid) ~ '^CHECK \(\(\w+ = ANY \(ARRAY\[[^()]*\]\)\)\)$') then 'plain'
@@ -343,7 +343,7 @@ drop function protect_audit();
 drop function audit_rows();
 drop function audited_tables();
 drop function audit_name(text);
-drop function record_sign_in_attempt(uuid);
+drop function record_attempt(uuid);
 drop function audit_row();
 drop function audit_record(text, uuid, text, jsonb, jsonb);
 drop function audit_event_id(timestamptz);
