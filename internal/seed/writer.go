@@ -190,7 +190,7 @@ func (w writer) admission(rows *admissionRows, i int, at place, roll int32) {
 	p := w.student(i)
 	s := gendb.AdmitStudentsParams{
 		ID: nth(600, i), UserID: nth(700, i), InstitutionID: numbered(at.institution),
-		AdmissionNumber: fmt.Sprintf("2026-%03d", i+1), FirstName: p.first, LastName: p.last,
+		AdmissionNumber: admissionNumber(i), FirstName: p.first, LastName: p.last,
 		DateOfBirth: new(date(2016-5+i%5, time.Month(1+i%12), 1+i%28)), AdmissionDate: yearStart, CustomFields: json.RawMessage(`{}`),
 	}
 	guardian := person{first: guardianNames[i%len(guardianNames)], last: p.last}
@@ -231,7 +231,7 @@ func (w writer) withdrawal(ctx context.Context, q *db.Queries) error {
 		return fmt.Errorf("withdrawal: %w", err)
 	}
 	return q.MoveStudent(ctx, gendb.MoveStudentParams{
-		ID: numbered(601 + last), InstitutionID: numbered(102), AdmissionNumber: fmt.Sprintf("2026-%03d", last+1), Status: "withdrawn",
+		ID: numbered(601 + last), InstitutionID: numbered(102), AdmissionNumber: admissionNumber(last), Status: "withdrawn",
 	})
 }
 
