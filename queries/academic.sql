@@ -1,4 +1,4 @@
--- Institutions, academic years, classes and sections.
+-- Institutions, academic years, classes, sections and subjects.
 -- A list counts up to @most + 1 rows, so that counting is bounded; @after_id selects by keyset instead of by offset.
 
 -- name: ListInstitutions :many
@@ -127,3 +127,47 @@ delete from teaching_assignments where section_id = @section_id and user_id <> a
 insert into teaching_assignments (section_id, user_id)
 select @section_id, unnest(@user_ids::uuid[])
 on conflict do nothing;
+
+-- name: ListSubjects :many
+select id, institution_id, name, code, is_active, created_at, updated_at from subjects
+where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
+  and (sqlc.narg(after_id)::uuid is null or (name, id) > (sqlc.narg(after_name)::text, sqlc.narg(after_id)))
+order by name, id limit @row_limit offset @row_offset;
+
+-- name: CountSubjects :one
+select count(*) from (select 1 from subjects where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id)) limit @most) as counted;
+
+-- name: GetSubject :one
+select id, institution_id, name, code, is_active, created_at, updated_at from subjects where id = @id;
+
+-- name: LockSubject :one
+select id, institution_id, name, code, is_active, created_at, updated_at from subjects where id = @id for update;
+
+-- name: CreateSubject :one
+insert into subjects (id, institution_id, name, code, is_active)
+values (@id, @institution_id, @name, @code, @is_active)
+returning id, institution_id, name, code, is_active, created_at, updated_at;
+
+-- name: UpdateSubject :one
+update subjects set name = @name, code = @code, is_active = @is_active, updated_at = now()
+where id = @id
+returning id, institution_id, name, code, is_active, created_at, updated_at;
+
+-- name: UsesOf :one
+-- What refers to a row of a table, counted by table. The row is locked before: nothing can refer to it in between.
+select uses_of(@target::text, @id::uuid)::jsonb as uses;
+
+-- name: DeleteInstitution :exec
+delete from institutions where id = @id;
+
+-- name: DeleteAcademicYear :exec
+delete from academic_years where id = @id;
+
+-- name: DeleteClass :exec
+delete from classes where id = @id;
+
+-- name: DeleteSection :exec
+delete from sections where id = @id;
+
+-- name: DeleteSubject :exec
+delete from subjects where id = @id;

@@ -33,6 +33,7 @@ var stored = map[string][]string{
 	"AcademicYearCreate": {"academic_years"}, "AcademicYearPatch": {"academic_years"},
 	"ClassCreate": {"classes"}, "ClassPatch": {"classes"},
 	"SectionCreate": {"sections"}, "SectionPatch": {"sections"},
+	"SubjectCreate": {"subjects"}, "SubjectPatch": {"subjects"},
 	"StudentAdmission": {"students", "enrollments", "users"}, "StudentPatch": {"students", "users"},
 	"Withdrawal": {"enrollments"}, "Transfer": {"enrollments", "students"},
 	"TeacherAssignment": {"teaching_assignments"},
@@ -43,7 +44,7 @@ var stored = map[string][]string{
 
 // shown are the schemas of answers that are rows.
 var shown = map[string][]string{
-	"Institution": {"institutions"}, "AcademicYear": {"academic_years"}, "Class": {"classes"}, "Section": {"sections"},
+	"Institution": {"institutions"}, "AcademicYear": {"academic_years"}, "Class": {"classes"}, "Section": {"sections"}, "Subject": {"subjects"},
 	"Teacher": {"teaching_assignments", "users"}, "Student": {"students", "users"}, "Enrollment": {"enrollments"}, "Guardian": {"guardians", "student_guardians"},
 	"SessionSummary": {"sessions"}, "SessionUser": {"users"}, "User": {"users"}, "RoleAssignment": {"user_roles"}, "Role": {"roles"},
 }

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
@@ -87,6 +88,17 @@ select count(*) from (select 1 from sections where ($1::uuid is null or class_id
 
 func (q *Queries) CountSections(ctx context.Context, classID *uuid.UUID, most int32) (int64, error) {
 	row := q.db.QueryRow(ctx, countSections, classID, most)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countSubjects = `-- name: CountSubjects :one
+select count(*) from (select 1 from subjects where ($1::uuid is null or institution_id = $1) limit $2) as counted
+`
+
+func (q *Queries) CountSubjects(ctx context.Context, institutionID *uuid.UUID, most int32) (int64, error) {
+	row := q.db.QueryRow(ctx, countSubjects, institutionID, most)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -235,6 +247,86 @@ func (q *Queries) CreateSection(ctx context.Context, arg CreateSectionParams) (S
 	return i, err
 }
 
+const createSubject = `-- name: CreateSubject :one
+insert into subjects (id, institution_id, name, code, is_active)
+values ($1, $2, $3, $4, $5)
+returning id, institution_id, name, code, is_active, created_at, updated_at
+`
+
+type CreateSubjectParams struct {
+	ID            uuid.UUID
+	InstitutionID uuid.UUID
+	Name          string
+	Code          string
+	IsActive      bool
+}
+
+func (q *Queries) CreateSubject(ctx context.Context, arg CreateSubjectParams) (Subject, error) {
+	row := q.db.QueryRow(ctx, createSubject,
+		arg.ID,
+		arg.InstitutionID,
+		arg.Name,
+		arg.Code,
+		arg.IsActive,
+	)
+	var i Subject
+	err := row.Scan(
+		&i.ID,
+		&i.InstitutionID,
+		&i.Name,
+		&i.Code,
+		&i.IsActive,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const deleteAcademicYear = `-- name: DeleteAcademicYear :exec
+delete from academic_years where id = $1
+`
+
+func (q *Queries) DeleteAcademicYear(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, deleteAcademicYear, id)
+	return err
+}
+
+const deleteClass = `-- name: DeleteClass :exec
+delete from classes where id = $1
+`
+
+func (q *Queries) DeleteClass(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, deleteClass, id)
+	return err
+}
+
+const deleteInstitution = `-- name: DeleteInstitution :exec
+delete from institutions where id = $1
+`
+
+func (q *Queries) DeleteInstitution(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, deleteInstitution, id)
+	return err
+}
+
+const deleteSection = `-- name: DeleteSection :exec
+delete from sections where id = $1
+`
+
+func (q *Queries) DeleteSection(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, deleteSection, id)
+	return err
+}
+
+const deleteSubject = `-- name: DeleteSubject :exec
+delete from subjects where id = $1
+`
+
+func (q *Queries) DeleteSubject(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, deleteSubject, id)
+	return err
+}
+
 const dismissTeachers = `-- name: DismissTeachers :exec
 delete from teaching_assignments where section_id = $1 and user_id <> all($2::uuid[])
 `
@@ -325,6 +417,25 @@ func (q *Queries) GetSection(ctx context.Context, id uuid.UUID) (Section, error)
 		&i.ClassID,
 		&i.Name,
 		&i.Capacity,
+		&i.IsActive,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const getSubject = `-- name: GetSubject :one
+select id, institution_id, name, code, is_active, created_at, updated_at from subjects where id = $1
+`
+
+func (q *Queries) GetSubject(ctx context.Context, id uuid.UUID) (Subject, error) {
+	row := q.db.QueryRow(ctx, getSubject, id)
+	var i Subject
+	err := row.Scan(
+		&i.ID,
+		&i.InstitutionID,
+		&i.Name,
+		&i.Code,
 		&i.IsActive,
 		&i.CreatedAt,
 		&i.UpdatedAt,
@@ -448,7 +559,7 @@ type ListInstitutionsParams struct {
 	RowLimit  int32
 }
 
-// Institutions, academic years, classes and sections.
+// Institutions, academic years, classes, sections and subjects.
 // A list counts up to @most + 1 rows, so that counting is bounded; @after_id selects by keyset instead of by offset.
 func (q *Queries) ListInstitutions(ctx context.Context, arg ListInstitutionsParams) ([]Institution, error) {
 	rows, err := q.db.Query(ctx, listInstitutions,
@@ -517,6 +628,55 @@ func (q *Queries) ListSections(ctx context.Context, arg ListSectionsParams) ([]S
 			&i.ClassID,
 			&i.Name,
 			&i.Capacity,
+			&i.IsActive,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSubjects = `-- name: ListSubjects :many
+select id, institution_id, name, code, is_active, created_at, updated_at from subjects
+where ($1::uuid is null or institution_id = $1)
+  and ($2::uuid is null or (name, id) > ($3::text, $2))
+order by name, id limit $5 offset $4
+`
+
+type ListSubjectsParams struct {
+	InstitutionID *uuid.UUID
+	AfterID       *uuid.UUID
+	AfterName     *string
+	RowOffset     int32
+	RowLimit      int32
+}
+
+func (q *Queries) ListSubjects(ctx context.Context, arg ListSubjectsParams) ([]Subject, error) {
+	rows, err := q.db.Query(ctx, listSubjects,
+		arg.InstitutionID,
+		arg.AfterID,
+		arg.AfterName,
+		arg.RowOffset,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Subject
+	for rows.Next() {
+		var i Subject
+		if err := rows.Scan(
+			&i.ID,
+			&i.InstitutionID,
+			&i.Name,
+			&i.Code,
 			&i.IsActive,
 			&i.CreatedAt,
 			&i.UpdatedAt,
@@ -634,6 +794,25 @@ func (q *Queries) LockSection(ctx context.Context, id uuid.UUID) (Section, error
 		&i.ClassID,
 		&i.Name,
 		&i.Capacity,
+		&i.IsActive,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const lockSubject = `-- name: LockSubject :one
+select id, institution_id, name, code, is_active, created_at, updated_at from subjects where id = $1 for update
+`
+
+func (q *Queries) LockSubject(ctx context.Context, id uuid.UUID) (Subject, error) {
+	row := q.db.QueryRow(ctx, lockSubject, id)
+	var i Subject
+	err := row.Scan(
+		&i.ID,
+		&i.InstitutionID,
+		&i.Name,
+		&i.Code,
 		&i.IsActive,
 		&i.CreatedAt,
 		&i.UpdatedAt,
@@ -787,4 +966,49 @@ func (q *Queries) UpdateSection(ctx context.Context, arg UpdateSectionParams) (S
 		&i.UpdatedAt,
 	)
 	return i, err
+}
+
+const updateSubject = `-- name: UpdateSubject :one
+update subjects set name = $1, code = $2, is_active = $3, updated_at = now()
+where id = $4
+returning id, institution_id, name, code, is_active, created_at, updated_at
+`
+
+type UpdateSubjectParams struct {
+	Name     string
+	Code     string
+	IsActive bool
+	ID       uuid.UUID
+}
+
+func (q *Queries) UpdateSubject(ctx context.Context, arg UpdateSubjectParams) (Subject, error) {
+	row := q.db.QueryRow(ctx, updateSubject,
+		arg.Name,
+		arg.Code,
+		arg.IsActive,
+		arg.ID,
+	)
+	var i Subject
+	err := row.Scan(
+		&i.ID,
+		&i.InstitutionID,
+		&i.Name,
+		&i.Code,
+		&i.IsActive,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const usesOf = `-- name: UsesOf :one
+select uses_of($1::text, $2::uuid)::jsonb as uses
+`
+
+// What refers to a row of a table, counted by table. The row is locked before: nothing can refer to it in between.
+func (q *Queries) UsesOf(ctx context.Context, target string, iD uuid.UUID) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, usesOf, target, iD)
+	var uses json.RawMessage
+	err := row.Scan(&uses)
+	return uses, err
 }

@@ -202,6 +202,16 @@ type StudentRecord struct {
 	StartedOn               *openapi_types.Date
 }
 
+type Subject struct {
+	ID            uuid.UUID
+	InstitutionID uuid.UUID
+	Name          string
+	Code          string
+	IsActive      bool
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
 type TeachingAssignment struct {
 	UserID    uuid.UUID
 	SectionID uuid.UUID

@@ -36,7 +36,7 @@ func TestSchema_everyTableOfAnInstitutionOrStudentIsLimitedByRow(t *testing.T) {
 		)
 		select relname::text from belongs join pg_class using (oid) order by 1`, s.schema)
 	require.Subset(t, tables, []string{
-		"institutions", "academic_years", "classes", "sections", "teaching_assignments", "students", "enrollments", "guardians", "student_guardians",
+		"institutions", "academic_years", "classes", "sections", "subjects", "teaching_assignments", "students", "enrollments", "guardians", "student_guardians",
 	}, "the search finds what it should")
 	for _, table := range tables {
 		if seenWhole[table] != "" {

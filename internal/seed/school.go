@@ -42,6 +42,22 @@ var lindenhof = school{
 	),
 }
 
+// subjects of both schools. Nothing refers to Drama.
+var subjects = []struct {
+	institution int
+	name, code  string
+}{
+	{101, "English", "ENG"},
+	{101, "Mathematics", "MATH"},
+	{101, "Science", "SCI"},
+	{101, "Social Studies", "SOC"},
+	{101, "Computer Science", "CS"},
+	{101, "Drama", "DRAMA"},
+	{102, "English", "ENG"},
+	{102, "Mathematics", "MATH"},
+	{102, "Science", "SCI"},
+}
+
 // place is where a run of students sits.
 type place struct{ institution, year, class, section, students int }
 

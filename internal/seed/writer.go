@@ -41,7 +41,7 @@ func (w writer) write(ctx context.Context, q *db.Queries) error {
 	if apperr.KindOf(db.Translate(err)) != apperr.NotFound {
 		return err
 	}
-	for _, step := range []func(context.Context, *db.Queries) error{w.structure, w.roles, w.users, w.teaching, w.endedSessions, w.admissions, w.withdrawal} {
+	for _, step := range []func(context.Context, *db.Queries) error{w.structure, w.subjects, w.roles, w.users, w.teaching, w.endedSessions, w.admissions, w.withdrawal} {
 		if err := step(ctx, q); err != nil {
 			return err
 		}
@@ -71,8 +71,8 @@ func (w writer) structure(ctx context.Context, q *db.Queries) error {
 }
 
 func (w writer) classes(ctx context.Context, q *db.Queries) error {
-	for i, grade := range []int32{1, 5, 10, 5} {
-		institution := 101 + i/3 // the fourth class belongs to the second institution
+	for i, grade := range []int32{1, 5, 10, 5, 6} {
+		institution := 101 + i/3 // the fourth class is the first of the second institution
 		if _, err := q.CreateClass(ctx, gendb.CreateClassParams{
 			ID: numbered(301 + i), InstitutionID: numbered(institution), Name: fmt.Sprintf("Grade %d", grade), GradeLevel: grade, IsActive: true,
 		}); err != nil {
@@ -82,12 +82,24 @@ func (w writer) classes(ctx context.Context, q *db.Queries) error {
 	sections := []struct {
 		class int
 		name  string
-	}{{301, "A"}, {301, "B"}, {302, "A"}, {302, "B"}, {303, "A"}, {304, "A"}}
+	}{{301, "A"}, {301, "B"}, {302, "A"}, {302, "B"}, {303, "A"}, {304, "A"}, {304, "B"}}
 	for i, s := range sections {
 		if _, err := q.CreateSection(ctx, gendb.CreateSectionParams{
 			ID: numbered(401 + i), ClassID: numbered(s.class), Name: s.name, Capacity: 40, IsActive: true,
 		}); err != nil {
 			return fmt.Errorf("section: %w", err)
+		}
+	}
+	return nil
+}
+
+// subjects are those of the second institution after those of the first.
+func (w writer) subjects(ctx context.Context, q *db.Queries) error {
+	for i, s := range subjects {
+		if _, err := q.CreateSubject(ctx, gendb.CreateSubjectParams{
+			ID: numbered(1001 + i), InstitutionID: numbered(s.institution), Name: s.name, Code: s.code, IsActive: s.name != "Drama",
+		}); err != nil {
+			return fmt.Errorf("subject: %w", err)
 		}
 	}
 	return nil

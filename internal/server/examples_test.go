@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -183,7 +184,7 @@ func (h *harness) callFor(op *contract.Operation, s shape, body any) call {
 	for _, p := range pathParameters(h.contract, op) {
 		value, given := s.Path[p.Name]
 		if !given {
-			value = firstExample(p)
+			value = firstExample(op, p)
 		}
 		path = strings.ReplaceAll(path, "{"+p.Name+"}", url.PathEscape(value))
 	}
@@ -213,7 +214,11 @@ func pathParameters(c *contract.Contract, op *contract.Operation) []*openapi3.Pa
 	return all
 }
 
-func firstExample(p *openapi3.Parameter) string {
+// firstExample is the parameter's first example; for a deletion the one named unused, where there is one.
+func firstExample(op *contract.Operation, p *openapi3.Parameter) string {
+	if unused := p.Examples["unused"]; unused != nil && op.Method == http.MethodDelete {
+		return fmt.Sprint(unused.Value.Value)
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Examples)) {
 		return fmt.Sprint(p.Examples[name].Value.Value)
 	}
