@@ -31,9 +31,9 @@ select id, institution_id, academic_year_id, class_id, name, start_date, end_dat
 
 -- name: PlaceOfExam :many
 -- What an exam refers to, in one round trip.
-select 'academicYear'::text as kind, y.institution_id, y.start_date, y.end_date from academic_years y where y.id = @academic_year_id
+select 'class'::text as kind, c.institution_id, null::date as start_date, null::date as end_date from classes c where c.id = @class_id
 union all
-select 'class', c.institution_id, null, null from classes c where c.id = @class_id;
+select 'academicYear', y.institution_id, y.start_date, y.end_date from academic_years y where y.id = @academic_year_id;
 
 -- name: CreateExam :one
 insert into exams (id, institution_id, academic_year_id, class_id, name, start_date, end_date)
@@ -83,13 +83,14 @@ on conflict on constraint exam_papers_subject_id_key do update set
     position = excluded.position;
 
 -- name: ListResults :many
--- The mark sheet of a paper: everybody who takes it, with the result where there is one.
+-- The mark sheet of a paper: everybody who takes it, or these students of them, with the result where there is one.
 select t.student_id, s.first_name, s.last_name, t.section_id, t.roll_number, r.marks, r.absent, r.remark, r.graded_by, r.graded_at
 from exam_takers t
 join students s on s.id = t.student_id
 left join exam_results r on r.paper_id = @paper_id and r.student_id = t.student_id
 where t.exam_id = @exam_id
   and (sqlc.narg(section_id)::uuid is null or t.section_id = sqlc.narg(section_id))
+  and (sqlc.narg(student_ids)::uuid[] is null or t.student_id = any(sqlc.narg(student_ids)))
   and (sqlc.narg(after_id)::uuid is null or (s.last_name, s.first_name, s.id) > (sqlc.narg(after_last_name)::text, sqlc.narg(after_first_name)::text, sqlc.narg(after_id)))
 order by s.last_name, s.first_name, s.id limit @row_limit offset @row_offset;
 
@@ -123,23 +124,13 @@ from generate_subscripts(@student_ids::uuid[], 1) as n(place)
 on conflict on constraint exam_results_pkey do update set
     marks = excluded.marks, absent = excluded.absent, remark = excluded.remark, graded_by = excluded.graded_by, graded_at = now();
 
--- name: ResultsOfStudents :many
--- What was just recorded.
-select t.student_id, s.first_name, s.last_name, t.section_id, t.roll_number, r.marks, r.absent, r.remark, r.graded_by, r.graded_at
-from exam_takers t
-join students s on s.id = t.student_id
-join exam_results r on r.paper_id = @paper_id and r.student_id = t.student_id
-where t.exam_id = @exam_id and t.student_id = any(@student_ids::uuid[])
-order by s.last_name, s.first_name, s.id;
+-- name: ListTakers :many
+select student_id, section_id from exam_takers where exam_id = @exam_id order by student_id;
 
 -- name: ExamResults :many
--- Everything that is to be published: everybody who takes the exam, each with all results. In the order of the papers, and
--- no more than one row for who has none.
-select t.student_id, t.section_id, r.paper_id, r.marks, r.absent, r.remark
-from exam_takers t
-left join (exam_results r join exam_papers p on p.id = r.paper_id) on p.exam_id = t.exam_id and r.student_id = t.student_id
-where t.exam_id = @exam_id
-order by t.student_id, p.position;
+-- All results of an exam; no marks is absence.
+select r.paper_id, r.student_id, r.marks, r.remark from exam_results r join exam_papers p on p.id = r.paper_id
+where p.exam_id = @exam_id;
 
 -- name: LatestPublication :one
 select version, scale from exam_publications where exam_id = @exam_id order by version desc limit 1;
@@ -149,7 +140,7 @@ insert into exam_publications (id, exam_id, institution_id, version, reason, pub
 values (@id, @exam_id, @institution_id, @version, @reason, @published_by, @scale)
 returning published_at;
 
--- name: CreateReportCards :copyfrom
+-- name: CreateReportCards :batchexec
 insert into report_cards (publication_id, student_id, institution_id, exam_id, version, published_at, academic_year_id, class_id, section_id,
                           exam_name, start_date, end_date, subjects, absences, total_marks, total_max_marks, percentage, grade, points, rank)
 values (@publication_id, @student_id, @institution_id, @exam_id, @version, @published_at, @academic_year_id, @class_id, @section_id,

@@ -1,13 +1,15 @@
 package exam
 
 import (
+	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 	"github.com/shopspring/decimal"
 
 	"github.com/rollcall-erp/rollcall/gen/api"
+	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 )
 
@@ -56,13 +58,21 @@ var defaultScale = newScale([]band{
 
 func points(n int64) *decimal.Decimal { return new(decimal.New(n, 0)) }
 
-// scaleFaults says what keeps bands from covering 0 to 100 without a gap: that none begins at 0. That no two begin at the
-// same percentage is the document's to check.
+// scaleFaults says what keeps bands from covering 0 to 100 once: two that begin at the same percentage, however it is
+// written, and none that begins at 0.
 func scaleFaults(bands []band) []apperr.Field {
-	if slices.ContainsFunc(bands, func(b band) bool { return b.minimum.IsZero() }) {
-		return nil
+	var faults []apperr.Field
+	covered := len(bands) == 0
+	for i, b := range bands {
+		covered = covered || b.minimum.IsZero()
+		if slices.ContainsFunc(bands[:i], func(other band) bool { return other.minimum.Equal(b.minimum) }) {
+			faults = append(faults, apperr.BodyField("unique", "Another band begins here", "bands", i, "minPercentage"))
+		}
 	}
-	return []apperr.Field{apperr.BodyField("coverage", "One band must begin at 0", "bands")}
+	if !covered {
+		faults = append(faults, apperr.BodyField("coverage", "One band must begin at 0", "bands"))
+	}
+	return faults
 }
 
 // sitting is a paper as one student met it: with marks, or absent.
@@ -125,50 +135,74 @@ func ranks(totals []total) []int32 {
 	return places
 }
 
-// steps is the life cycle: which statuses can follow one. What is published stays so.
-var steps = map[api.ExamStatus][]api.ExamStatus{
-	api.ExamStatusDraft:     {api.ExamStatusScheduled},
-	api.ExamStatusScheduled: {api.ExamStatusDraft, api.ExamStatusCompleted},
-	api.ExamStatusCompleted: {api.ExamStatusScheduled, api.ExamStatusPublished},
-	api.ExamStatusPublished: {},
+// classAndYear are the places of an exam; one that does not exist is nil.
+func classAndYear(places []gendb.PlaceOfExamRow) (class, year *gendb.PlaceOfExamRow) {
+	for i, p := range places {
+		if p.Kind == "class" {
+			class = &places[i]
+		} else {
+			year = &places[i]
+		}
+	}
+	return class, year
 }
 
-// stepFaults refuses a step that the life cycle does not have, and says which ones it has. To stay is no step.
-func stepFaults(from, to api.ExamStatus) []apperr.Field {
-	if from == to || slices.Contains(steps[from], to) {
+// placeFaults says why a class and a year cannot have an exam: they must exist, and be of one institution.
+func placeFaults(class, year *gendb.PlaceOfExamRow) []apperr.Field {
+	var faults []apperr.Field
+	if class == nil {
+		faults = append(faults, apperr.BodyField("reference", "Does not exist", "classId"))
+	}
+	if year == nil {
+		faults = append(faults, apperr.BodyField("reference", "Does not exist", "academicYearId"))
+	}
+	if class != nil && year != nil && class.InstitutionID != year.InstitutionID {
+		faults = append(faults, apperr.BodyField("reference", "Does not belong to the institution of the year", "classId"))
+	}
+	return faults
+}
+
+// dayFaults says which of an exam's days is not in its year. Which comes first is the table's to check.
+func dayFaults(year *gendb.PlaceOfExamRow, start, end openapi_types.Date) []apperr.Field {
+	var faults []apperr.Field
+	if year == nil {
 		return nil
 	}
-	message := "Is " + string(from) + ", which is final"
-	if next := steps[from]; len(next) > 0 {
-		message = "Is " + string(from) + ", and can only become " + words(next)
+	for _, day := range []struct {
+		name string
+		on   openapi_types.Date
+	}{{"startDate", start}, {"endDate", end}} {
+		if day.on.Before(year.StartDate.Time) || day.on.After(year.EndDate.Time) {
+			faults = append(faults, apperr.BodyField("outside", "Is not in the academic year", day.name))
+		}
 	}
-	return []apperr.Field{apperr.BodyField("step", message, "status")}
+	return faults
 }
 
-func words(statuses []api.ExamStatus) string {
-	all := make([]string, len(statuses))
-	for i, s := range statuses {
-		all[i] = string(s)
+// refuseDeletion lets only a draft without results go, and says what it is otherwise.
+func refuseDeletion(status api.ExamStatus, results int64) error {
+	var faults []apperr.Field
+	add := func(code, message string) {
+		faults = append(faults, apperr.Field{In: apperr.Path, Field: "examId", Code: code, Message: message})
 	}
-	return strings.Join(all, " or ")
-}
-
-// entry is a result as it is sent, without what is stored of it as it is.
-type entry struct {
-	student uuid.UUID
-	marks   *decimal.Decimal
-	absent  bool
+	if status != api.ExamStatusDraft {
+		add("step", "Is "+string(status)+"; only a draft can be deleted")
+	}
+	if results > 0 {
+		add("inUse", fmt.Sprintf("Is in use by exam results: %d", results))
+	}
+	return apperr.ConflictFields(faults)
 }
 
 // entryFaults says of each entry why it cannot be a result of a paper: all of them at once. sections says in which section
 // each student sat the exam; who is not in it did not.
-func entryFaults(entries []entry, maxMarks decimal.Decimal, sections map[uuid.UUID]uuid.UUID, section *uuid.UUID) []apperr.Field {
+func entryFaults(entries []api.ExamResultEntry, maxMarks decimal.Decimal, sections map[uuid.UUID]uuid.UUID, section *uuid.UUID) []apperr.Field {
 	var faults []apperr.Field
 	add := func(i int, field, code, message string) {
 		faults = append(faults, apperr.BodyField(code, message, "results", i, field))
 	}
 	for i, e := range entries {
-		at, known := sections[e.student]
+		at, known := sections[e.StudentId]
 		switch {
 		case !known:
 			add(i, "studentId", "reference", "Is not enrolled in the class of this exam")
@@ -176,11 +210,11 @@ func entryFaults(entries []entry, maxMarks decimal.Decimal, sections map[uuid.UU
 			add(i, "studentId", "reference", "Is not in this section")
 		}
 		switch {
-		case e.marks == nil && !e.absent:
+		case e.Marks == nil && !*e.Absent:
 			add(i, "marks", "required", "Give marks, or say absent")
-		case e.marks != nil && e.absent:
+		case e.Marks != nil && *e.Absent:
 			add(i, "marks", "excludes", "Who is absent has no marks")
-		case e.marks != nil && e.marks.GreaterThan(maxMarks):
+		case e.Marks != nil && e.Marks.GreaterThan(maxMarks):
 			add(i, "marks", "maximum", "At most "+maxMarks.String())
 		}
 	}

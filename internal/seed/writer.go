@@ -41,7 +41,7 @@ func (w writer) write(ctx context.Context, q *db.Queries) error {
 	if apperr.KindOf(db.Translate(err)) != apperr.NotFound {
 		return err
 	}
-	for _, step := range []func(context.Context, *db.Queries) error{w.structure, w.subjects, w.roles, w.users, w.teaching, w.endedSessions, w.admissions, w.withdrawal} {
+	for _, step := range []func(context.Context, *db.Queries) error{w.structure, w.subjects, w.roles, w.users, w.teaching, w.endedSessions, w.admissions, w.withdrawal, w.exams} {
 		if err := step(ctx, q); err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/exam"
 	"github.com/rollcall-erp/rollcall/internal/ratelimit"
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/student"
@@ -33,6 +34,7 @@ type (
 	accesses  = access.Handler
 	academics = academic.Handler
 	students  = student.Handler
+	exams     = exam.Handler
 )
 
 // operations are the handlers of all tags. A missing or doubled operation does not compile.
@@ -41,6 +43,7 @@ type operations struct {
 	*accesses
 	*academics
 	*students
+	*exams
 }
 
 var _ api.StrictServerInterface = operations{}
@@ -83,6 +86,7 @@ func New(d Dependencies) (http.Handler, error) {
 		accesses:  &access.Handler{DB: d.DB, Contract: d.Contract, Sessions: signIn},
 		academics: &academic.Handler{DB: d.DB},
 		students:  &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
+		exams:     &exam.Handler{DB: d.DB},
 	}
 	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),
 		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, handlers.sessions, limits)})

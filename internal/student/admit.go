@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/etag"
 )
 
 // AdmitStudent admits one student.
@@ -23,7 +24,7 @@ func (h *Handler) AdmitStudent(ctx context.Context, request api.AdmitStudentRequ
 	return api.AdmitStudent201JSONResponse{
 		Body: studentOf(records[0]),
 		Headers: api.AdmitStudent201ResponseHeaders{
-			Location: "/v1/students/" + records[0].ID.String(), ETag: entityTag(records[0].Version),
+			Location: "/v1/students/" + records[0].ID.String(), ETag: etag.Of(records[0].Version),
 		},
 	}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/etag"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
 
@@ -35,7 +36,7 @@ func (h *Handler) WithdrawStudent(ctx context.Context, request api.WithdrawStude
 		return nil, err
 	}
 	return api.WithdrawStudent200JSONResponse{
-		Body: studentOf(record), Headers: api.WithdrawStudent200ResponseHeaders{ETag: entityTag(record.Version)},
+		Body: studentOf(record), Headers: api.WithdrawStudent200ResponseHeaders{ETag: etag.Of(record.Version)},
 	}, nil
 }
 
@@ -48,7 +49,7 @@ func (h *Handler) TransferStudent(ctx context.Context, request api.TransferStude
 		return nil, err
 	}
 	return api.TransferStudent200JSONResponse{
-		Body: studentOf(record), Headers: api.TransferStudent200ResponseHeaders{ETag: entityTag(record.Version)},
+		Body: studentOf(record), Headers: api.TransferStudent200ResponseHeaders{ETag: etag.Of(record.Version)},
 	}, nil
 }
 

@@ -123,6 +123,7 @@ select distinct on (x.id, e.student_id) x.id as exam_id, e.student_id, e.section
 from exams x
 join enrollments e on e.academic_year_id = x.academic_year_id and e.class_id = x.class_id
     and e.started_on <= x.end_date and (e.ended_on is null or e.ended_on >= x.start_date)
+join sections s on s.id = e.section_id -- a teacher has those of the own sections only
 order by x.id, e.student_id, e.started_on desc, e.id desc;
 
 -- What is published stays as it is.
