@@ -1,37 +1,21 @@
-// Package etag is the conditional part of HTTP (RFC 9110, 13.1) for what has a version: its strong entity tag, and whether
-// If-Match or If-None-Match name it.
+// Package etag is the versions of rows as entity tags: what If-Match and If-None-Match are compared with (RFC 9110).
 package etag
 
 import (
 	"strconv"
 	"strings"
-
-	"github.com/rollcall-erp/rollcall/internal/apperr"
 )
 
 // Of is the strong tag of a version.
 func Of(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
 
-// Require is nil when there is no If-Match, or one that names the version; else it is PreconditionFailed.
-func Require(ifMatch *string, version int64) error {
-	if ifMatch == nil || matchesStrongly(*ifMatch, Of(version)) {
-		return nil
-	}
-	return apperr.New(apperr.PreconditionFailed, "It has changed since it was read. Read it again.")
-}
-
-// IsCurrent is whether If-None-Match names the version, so that nothing need be sent.
-func IsCurrent(ifNoneMatch *string, version int64) bool {
-	return ifNoneMatch != nil && matchesWeakly(*ifNoneMatch, Of(version))
-}
-
-// matchesStrongly is If-Match (RFC 9110, 13.1.1): a weak tag never matches.
-func matchesStrongly(header, tag string) bool {
+// MatchesStrongly is If-Match (RFC 9110, 13.1.1): a weak tag never matches.
+func MatchesStrongly(header, tag string) bool {
 	return matches(header, func(candidate string) bool { return candidate == tag })
 }
 
-// matchesWeakly is If-None-Match (RFC 9110, 13.1.2): weak or strong, the version counts.
-func matchesWeakly(header, tag string) bool {
+// MatchesWeakly is If-None-Match (RFC 9110, 13.1.2): weak or strong, the version counts.
+func MatchesWeakly(header, tag string) bool {
 	return matches(header, func(candidate string) bool { return strings.TrimPrefix(candidate, "W/") == tag })
 }
 

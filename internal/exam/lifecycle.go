@@ -67,7 +67,7 @@ func (h *Handler) UpdateExam(ctx context.Context, request api.UpdateExamRequestO
 		if err != nil {
 			return row, err
 		}
-		if err := etag.Require(request.Params.IfMatch, row.Version); err != nil {
+		if err := requireVersion(request.Params.IfMatch, row.Version); err != nil {
 			return row, err
 		}
 		return update(ctx, q, row, *patch)

@@ -183,7 +183,7 @@ func turnSheets(ctx context.Context, q *db.Queries, paper uuid.UUID, sections ma
 	if err != nil {
 		return 0, fmt.Errorf("read the version of the sheet: %w", err)
 	}
-	return version, etag.Require(p.IfMatch, version-int64(len(turned)))
+	return version, requireVersion(p.IfMatch, version-int64(len(turned)))
 }
 
 func resultParams(ctx context.Context, exam gendb.Exam, paper uuid.UUID, entries []api.ExamResultEntry) gendb.RecordResultsParams {

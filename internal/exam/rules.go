@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-erp/rollcall/gen/api"
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/etag"
 )
 
 // places is how many decimal places a percentage has. Marks are exact; only a quotient is rounded, here and nowhere else.
@@ -219,4 +220,12 @@ func entryFaults(entries []api.ExamResultEntry, maxMarks decimal.Decimal, sectio
 		}
 	}
 	return faults
+}
+
+// requireVersion holds what is there against If-Match, where it was sent.
+func requireVersion(ifMatch *string, version int64) error {
+	if ifMatch == nil || etag.MatchesStrongly(*ifMatch, etag.Of(version)) {
+		return nil
+	}
+	return apperr.New(apperr.PreconditionFailed, "It has changed since it was read. Read it again.")
 }

@@ -80,6 +80,9 @@ func TestForeign_idsInBodiesAreAnsweredAsUnknownOnes(t *testing.T) {
 				for _, at := range v.references(body) {
 					unknown := bytesOf(v.send(op.Method, v.path(op, "", ""), at.with(v.unknown)))
 					for _, id := range v.foreign(at.table) {
+						if v.holds(body, id) {
+							continue // it would be there twice, which is a fault of its own
+						}
 						got := v.send(op.Method, v.path(op, "", ""), at.with(id))
 						assert.Equal(v.t, unknown, bytesOf(got), "%s with %s at %s", op.ID, id, at.place)
 						assert.GreaterOrEqual(v.t, got.Status, 400)
@@ -92,6 +95,12 @@ func TestForeign_idsInBodiesAreAnsweredAsUnknownOnes(t *testing.T) {
 		}
 		return pairs
 	})
+}
+
+func (v *view) holds(body any, id string) bool {
+	raw, err := json.Marshal(body)
+	require.NoError(v.t, err)
+	return strings.Contains(string(raw), id)
 }
 
 // reference is a place in a body where an id stands.

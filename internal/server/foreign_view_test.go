@@ -148,9 +148,9 @@ func (v *view) outOfSight(table string) []string {
 	if seen, limited := v.sees[table]; limited {
 		ids := make([]string, len(seen))
 		for i, n := range seen {
-			ids[i] = "'" + demoRow(n) + "'"
+			ids[i] = demoRow(n)
 		}
-		sql = `select id::text from ` + v.schema() + `.` + table + ` where id not in (` + strings.Join(ids, ",") + `) order by id`
+		sql = `select id::text from ` + v.schema() + `.` + table + ` where id <> all('{` + strings.Join(ids, ",") + `}') order by id`
 	}
 	if table == "sessions" {
 		// Neither the viewer's nor those of the user in the examples of paths.

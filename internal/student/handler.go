@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
@@ -36,7 +37,7 @@ func (h *Handler) GetStudent(ctx context.Context, request api.GetStudentRequestO
 		return nil, err
 	}
 	tag := etag.Of(record.Version)
-	if etag.IsCurrent(request.Params.IfNoneMatch, record.Version) {
+	if request.Params.IfNoneMatch != nil && etag.MatchesWeakly(*request.Params.IfNoneMatch, tag) {
 		return api.GetStudent304Response{Headers: api.GetStudent304ResponseHeaders{ETag: tag}}, nil
 	}
 	return api.GetStudent200JSONResponse{
@@ -50,7 +51,10 @@ func lockForChange(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *st
 	if err != nil {
 		return row, fmt.Errorf("lock the student: %w", err)
 	}
-	return row, etag.Require(ifMatch, row.Version)
+	if ifMatch != nil && !etag.MatchesStrongly(*ifMatch, etag.Of(row.Version)) {
+		return row, apperr.New(apperr.PreconditionFailed, "The student has changed since it was read. Read it again.")
+	}
+	return row, nil
 }
 
 func studentOf(r gendb.StudentRecord) api.Student {

@@ -116,13 +116,14 @@ create table report_cards (
 );
 create index enrollments_year_class_idx on enrollments (academic_year_id, class_id); -- the view exam_takers
 
--- Who takes an exam: those who were in its class at a time between its first and its last day. One who changed sections
--- meanwhile belongs to the later one.
+-- Who takes an exam: those who were in its class at a time between its first and its last day. The day of a transfer belongs
+-- to where the student went, and one who changed sections meanwhile to the later one.
 create view exam_takers with (security_invoker = true) as
 select distinct on (x.id, e.student_id) x.id as exam_id, e.student_id, e.section_id, e.roll_number
 from exams x
 join enrollments e on e.academic_year_id = x.academic_year_id and e.class_id = x.class_id
-    and e.started_on <= x.end_date and (e.ended_on is null or e.ended_on >= x.start_date)
+    and e.started_on <= x.end_date
+    and (e.ended_on is null or e.ended_on - (e.status = 'transferred')::integer >= x.start_date)
 join sections s on s.id = e.section_id -- a teacher has those of the own sections only
 order by x.id, e.student_id, e.started_on desc, e.id desc;
 
