@@ -205,12 +205,13 @@ func TestPublish_aCorrectionMakesAVersionAndTheOneBeforeStays(t *testing.T) {
 
 func TestPublish_correctionsAtOnceEachMakeAVersion(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, oneTry, 1, 5, 1)
+	s := newSchool(t, oneTry, 5, 1, 1) // in sheets of their own, so that only the exam keeps them apart
 	e := s.scheduled(t)
 	s.recordAll(t, e.Id)
 	s.mustStep(t, e.Id, api.ExamStatusCompleted, api.ExamStatusPublished)
+	students := slices.Concat(s.students...)
 	var all errgroup.Group
-	for i, student := range s.students[0] {
+	for i, student := range students {
 		all.Go(func() error {
 			_, err := s.record(s.ctx, sheet{exam: e.Id, subject: s.subjects[0], reason: new("Marked again")}, entry(student, strconv.Itoa(50+i)))
 			return err
@@ -218,7 +219,7 @@ func TestPublish_correctionsAtOnceEachMakeAVersion(t *testing.T) {
 	}
 	require.NoError(t, all.Wait())
 	assert.Equal(t, []int32{1, 2, 3, 4, 5, 6}, dbtest.Values[int32](t, s.database, `select version from `+s.schema+`.exam_publications order by 1`))
-	for i, student := range s.students[0] {
+	for i, student := range students {
 		assert.Equal(t, strconv.Itoa(50+i), s.card(t, student, nil).TotalMarks.String(), "the last version has all of them")
 	}
 }
