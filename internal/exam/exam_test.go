@@ -84,8 +84,8 @@ func (s *school) section(t *testing.T, name string, students int) {
 	}
 	const numbered = ` from unnest($1::uuid[]) with ordinality as ids (id, n)`
 	s.exec(t, `insert into users (id, first_name, last_name) select id, 'S' || n, $2`+numbered, ids, name)
-	s.exec(t, `insert into students (id, user_id, institution_id, admission_number, first_name, last_name, admission_date)
-		select id, id, $3, $2 || n, 'S' || n, $2, '2026-04-01'`+numbered, ids, name, s.institution)
+	s.exec(t, `insert into students (user_id, id, institution_id, admission_number, first_name, last_name, admission_date)
+		select ids.id, id, $3, $2 || n, 'S' || n, $2, '2026-04-01'`+numbered, ids, name, s.institution)
 	s.exec(t, `insert into enrollments (id, student_id, institution_id, academic_year_id, class_id, section_id, roll_number, started_on)
 		select gen_random_uuid(), id, $2, $3, $4, $5, n, '2026-04-01'`+numbered, ids, s.institution, s.year, s.class, section)
 	s.sections = append(s.sections, section)
@@ -108,8 +108,8 @@ func (s *school) as(t *testing.T, user uuid.UUID, reach contract.Reach) context.
 	return auth.With(t.Context(), auth.Principal{Tenant: s.tenant, User: user, Grants: grants}, "exams:grade")
 }
 
-func date(month time.Month, day int) openapi_types.Date {
-	return openapi_types.Date{Time: time.Date(2026, month, day, 0, 0, 0, 0, time.UTC)}
+func september(day int) openapi_types.Date {
+	return openapi_types.Date{Time: time.Date(2026, time.September, day, 0, 0, 0, 0, time.UTC)}
 }
 
 func dec(text string) *decimal.Decimal { return new(decimal.RequireFromString(text)) }
@@ -139,7 +139,7 @@ func wantFault(t *testing.T, err error, kind apperr.Kind, field, code string) {
 func (s *school) create(t *testing.T, name string) api.Exam {
 	t.Helper()
 	return got[api.CreateExam201JSONResponse](t)(s.CreateExam(s.ctx, api.CreateExamRequestObject{Body: &api.ExamCreate{
-		AcademicYearId: s.year, ClassId: s.class, Name: name, StartDate: date(9, 14), EndDate: date(9, 25),
+		AcademicYearId: s.year, ClassId: s.class, Name: name, StartDate: september(14), EndDate: september(25),
 	}})).Body
 }
 
@@ -292,14 +292,14 @@ func TestExam_aPaperKeepsTheExamsDaysInPlace(t *testing.T) {
 	s := newSchool(t, oneTry, 1, 1, 1)
 	e := s.create(t, "Half-Yearly")
 	p := paper(s.subjects[0], "50", "1", false)
-	p.HeldOn = new(date(9, 20))
+	p.HeldOn = new(september(20))
 	_, err := s.setPapers(e.Id, p)
 	require.NoError(t, err)
-	_, err = s.UpdateExam(s.ctx, api.UpdateExamRequestObject{ExamId: e.Id, JSONBody: &api.ExamPatch{EndDate: new(date(9, 19))}})
+	_, err = s.UpdateExam(s.ctx, api.UpdateExamRequestObject{ExamId: e.Id, JSONBody: &api.ExamPatch{EndDate: new(september(19))}})
 	wantFault(t, err, apperr.Conflict, "endDate", "inUse")
-	_, err = s.UpdateExam(s.ctx, api.UpdateExamRequestObject{ExamId: e.Id, JSONBody: &api.ExamPatch{StartDate: new(date(9, 21))}})
+	_, err = s.UpdateExam(s.ctx, api.UpdateExamRequestObject{ExamId: e.Id, JSONBody: &api.ExamPatch{StartDate: new(september(21))}})
 	wantFault(t, err, apperr.Conflict, "startDate", "inUse")
-	_, err = s.UpdateExam(s.ctx, api.UpdateExamRequestObject{ExamId: e.Id, JSONBody: &api.ExamPatch{StartDate: new(date(9, 20)), EndDate: new(date(9, 20))}})
+	_, err = s.UpdateExam(s.ctx, api.UpdateExamRequestObject{ExamId: e.Id, JSONBody: &api.ExamPatch{StartDate: new(september(20)), EndDate: new(september(20))}})
 	require.NoError(t, err)
 }
 

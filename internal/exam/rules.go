@@ -52,9 +52,15 @@ func (s scale) grade(percentage decimal.Decimal) band {
 // defaultScale is that of an institution which has set none: the nine grades of India's Central Board of Secondary
 // Education (CBSE, Examination Bye-Laws, nine-point scale of scholastic areas) with their grade points.
 var defaultScale = newScale([]band{
-	{"A1", decimal.New(91, 0), points(10)}, {"A2", decimal.New(81, 0), points(9)}, {"B1", decimal.New(71, 0), points(8)},
-	{"B2", decimal.New(61, 0), points(7)}, {"C1", decimal.New(51, 0), points(6)}, {"C2", decimal.New(41, 0), points(5)},
-	{"D", decimal.New(33, 0), points(4)}, {"E1", decimal.New(21, 0), points(0)}, {"E2", decimal.Zero, points(0)},
+	{"A1", decimal.New(91, 0), points(10)},
+	{"A2", decimal.New(81, 0), points(9)},
+	{"B1", decimal.New(71, 0), points(8)},
+	{"B2", decimal.New(61, 0), points(7)},
+	{"C1", decimal.New(51, 0), points(6)},
+	{"C2", decimal.New(41, 0), points(5)},
+	{"D", decimal.New(33, 0), points(4)},
+	{"E1", decimal.New(21, 0), points(0)},
+	{"E2", decimal.Zero, points(0)},
 })
 
 func points(n int64) *decimal.Decimal { return new(decimal.New(n, 0)) }

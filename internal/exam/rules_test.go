@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,8 +103,15 @@ func brief(faults []apperr.Field) (all []string) {
 func TestPercentage_isRoundedHalfUp(t *testing.T) {
 	t.Parallel()
 	for _, c := range [][3]string{
-		{"1", "3", "33.33"}, {"2", "3", "66.67"}, {"1", "8", "12.5"}, {"0.005", "100", "0.01"}, {"0.0049", "100", "0"},
-		{"33.33", "33.33", "100"}, {"0", "7", "0"}, {"89.995", "100", "90"}, {"89.9949", "100", "89.99"},
+		{"1", "3", "33.33"},
+		{"2", "3", "66.67"},
+		{"1", "8", "12.5"},
+		{"0.005", "100", "0.01"},
+		{"0.0049", "100", "0"},
+		{"33.33", "33.33", "100"},
+		{"0", "7", "0"},
+		{"89.995", "100", "90"},
+		{"89.9949", "100", "89.99"},
 	} {
 		assert.Equal(t, c[2], percentageOf(dec(c[0]), dec(c[1])).String(), "%s of %s", c[0], c[1])
 	}
@@ -309,7 +317,7 @@ func TestCards_areTheSameWhoeverComesFirst(t *testing.T) {
 		want := sorted(book.cards(defaultScale))
 		shuffled := book
 		shuffled.takers = slices.Clone(book.takers)
-		rand.Shuffle(len(shuffled.takers), func(i, j int) { //nolint:gosec // no secret
+		rand.Shuffle(len(shuffled.takers), func(i, j int) {
 			shuffled.takers[i], shuffled.takers[j] = shuffled.takers[j], shuffled.takers[i]
 		})
 		for _, again := range []gradeBook{book, shuffled} {
@@ -323,12 +331,12 @@ func TestCards_areTheSameWhoeverComesFirst(t *testing.T) {
 // sorted are cards as text, in the order of the students.
 func sorted(cards []card) string {
 	slices.SortFunc(cards, func(a, b card) int { return cmp.Compare(a.student.String(), b.student.String()) })
-	text := ""
+	var text strings.Builder
 	for _, c := range cards {
-		subjects, _ := json.Marshal(c.subjects)
-		text += fmt.Sprintln(c.student, c.section, string(subjects), c.total.marks, c.total.maxMarks, c.rank)
+		subjects, err := json.Marshal(c.subjects)
+		fmt.Fprintln(&text, c.student, c.section, string(subjects), err, c.total.marks, c.total.maxMarks, c.rank)
 	}
-	return text
+	return text.String()
 }
 
 func TestCards_gradeAndRankOnlyWhoSatEverything(t *testing.T) {
