@@ -52,12 +52,14 @@ type ControlTaskRun struct {
 }
 
 type ControlTenant struct {
-	ID        uuid.UUID
-	Slug      string
-	Name      string
-	Status    string
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	ID            uuid.UUID
+	Slug          string
+	Name          string
+	Status        string
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	RequireMfa    bool
+	SessionsSince *time.Time
 }
 
 type Enrollment struct {
@@ -170,6 +172,26 @@ type Institution struct {
 	UpdatedAt time.Time
 }
 
+type LiveSession struct {
+	ID            uuid.UUID
+	UserID        uuid.UUID
+	TokenHash     []byte
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	LastUsedAt    time.Time
+	RemoteAddress *string
+	UserAgent     *string
+	Transport     string
+	PasswordAt    time.Time
+	FactorAt      *time.Time
+}
+
+type RecoveryCode struct {
+	UserID   uuid.UUID
+	CodeHash []byte
+	UsedAt   *time.Time
+}
+
 type ReportCard struct {
 	PublicationID  uuid.UUID
 	StudentID      uuid.UUID
@@ -210,6 +232,14 @@ type RoleChange struct {
 	Version int64
 }
 
+type SecondFactor struct {
+	UserID       uuid.UUID
+	SecretSealed []byte
+	ActivatedAt  *time.Time
+	LastStep     int64
+	CreatedAt    time.Time
+}
+
 type Section struct {
 	ID        uuid.UUID
 	ClassID   uuid.UUID
@@ -230,6 +260,9 @@ type Session struct {
 	LastUsedAt    time.Time
 	RemoteAddress *string
 	UserAgent     *string
+	Transport     string
+	PasswordAt    time.Time
+	FactorAt      *time.Time
 }
 
 type Student struct {
