@@ -132,6 +132,21 @@ select student_id, section_id from exam_takers where exam_id = @exam_id order by
 select r.paper_id, r.student_id, r.marks, r.remark from exam_results r join exam_papers p on p.id = r.paper_id
 where p.exam_id = @exam_id;
 
+-- name: AttendanceOfTakers :many
+-- On how many days each was marked, and attended, from the first day of the term that the exam ends in, or else of the year, to
+-- the exam's last day.
+with span as (
+    select x.id as exam_id, x.end_date as to_date,
+           coalesce((select t.start_date from terms t where t.academic_year_id = x.academic_year_id and x.end_date between t.start_date and t.end_date
+                     order by t.start_date limit 1), y.start_date)::date as from_date
+    from exams x join academic_years y on y.id = x.academic_year_id where x.id = @exam_id
+)
+select t.student_id, s.from_date, s.to_date, count(*) as days, count(*) filter (where m.status in ('present', 'late')) as attended
+from span s
+join exam_takers t on t.exam_id = s.exam_id
+join attendance_marks m on m.student_id = t.student_id and m.date between s.from_date and s.to_date
+group by t.student_id, s.from_date, s.to_date;
+
 -- name: LatestPublication :one
 select version, scale from exam_publications where exam_id = @exam_id order by version desc limit 1;
 
@@ -142,9 +157,9 @@ returning published_at;
 
 -- name: CreateReportCards :batchexec
 insert into report_cards (publication_id, student_id, institution_id, exam_id, version, published_at, academic_year_id, class_id, section_id,
-                          exam_name, start_date, end_date, subjects, absences, total_marks, total_max_marks, percentage, grade, points, rank)
+                          exam_name, start_date, end_date, subjects, absences, total_marks, total_max_marks, percentage, grade, points, rank, attendance)
 values (@publication_id, @student_id, @institution_id, @exam_id, @version, @published_at, @academic_year_id, @class_id, @section_id,
-        @exam_name, @start_date, @end_date, @subjects, @absences, @total_marks, @total_max_marks, @percentage, @grade, @points, @rank);
+        @exam_name, @start_date, @end_date, @subjects, @absences, @total_marks, @total_max_marks, @percentage, @grade, @points, @rank, @attendance);
 
 -- name: ListPublications :many
 select id, version, reason, published_by, published_at from exam_publications

@@ -317,9 +317,9 @@ func (b *CreateGuardiansBatchResults) Close() error {
 
 const createReportCards = `-- name: CreateReportCards :batchexec
 insert into report_cards (publication_id, student_id, institution_id, exam_id, version, published_at, academic_year_id, class_id, section_id,
-                          exam_name, start_date, end_date, subjects, absences, total_marks, total_max_marks, percentage, grade, points, rank)
+                          exam_name, start_date, end_date, subjects, absences, total_marks, total_max_marks, percentage, grade, points, rank, attendance)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9,
-        $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+        $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 `
 
 type CreateReportCardsBatchResults struct {
@@ -349,6 +349,7 @@ type CreateReportCardsParams struct {
 	Grade          *string
 	Points         *decimal.Decimal
 	Rank           *int32
+	Attendance     []byte
 }
 
 func (q *Queries) CreateReportCards(ctx context.Context, arg []CreateReportCardsParams) *CreateReportCardsBatchResults {
@@ -375,6 +376,7 @@ func (q *Queries) CreateReportCards(ctx context.Context, arg []CreateReportCards
 			a.Grade,
 			a.Points,
 			a.Rank,
+			a.Attendance,
 		}
 		batch.Queue(createReportCards, vals...)
 	}

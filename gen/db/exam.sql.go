@@ -15,6 +15,56 @@ import (
 	"github.com/shopspring/decimal"
 )
 
+const attendanceOfTakers = `-- name: AttendanceOfTakers :many
+with span as (
+    select x.id as exam_id, x.end_date as to_date,
+           coalesce((select t.start_date from terms t where t.academic_year_id = x.academic_year_id and x.end_date between t.start_date and t.end_date
+                     order by t.start_date limit 1), y.start_date)::date as from_date
+    from exams x join academic_years y on y.id = x.academic_year_id where x.id = $1
+)
+select t.student_id, s.from_date, s.to_date, count(*) as days, count(*) filter (where m.status in ('present', 'late')) as attended
+from span s
+join exam_takers t on t.exam_id = s.exam_id
+join attendance_marks m on m.student_id = t.student_id and m.date between s.from_date and s.to_date
+group by t.student_id, s.from_date, s.to_date
+`
+
+type AttendanceOfTakersRow struct {
+	StudentID uuid.UUID
+	FromDate  openapi_types.Date
+	ToDate    openapi_types.Date
+	Days      int64
+	Attended  int64
+}
+
+// On how many days each was marked, and attended, from the first day of the term that the exam ends in, or else of the year, to
+// the exam's last day.
+func (q *Queries) AttendanceOfTakers(ctx context.Context, examID uuid.UUID) ([]AttendanceOfTakersRow, error) {
+	rows, err := q.db.Query(ctx, attendanceOfTakers, examID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AttendanceOfTakersRow
+	for rows.Next() {
+		var i AttendanceOfTakersRow
+		if err := rows.Scan(
+			&i.StudentID,
+			&i.FromDate,
+			&i.ToDate,
+			&i.Days,
+			&i.Attended,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countExams = `-- name: CountExams :one
 select count(*) from (select 1 from exams
 where ($1::uuid is null or institution_id = $1)
@@ -556,7 +606,7 @@ func (q *Queries) ListPublications(ctx context.Context, arg ListPublicationsPara
 }
 
 const listReportCards = `-- name: ListReportCards :many
-select c.publication_id, c.student_id, c.institution_id, c.exam_id, c.version, c.published_at, c.academic_year_id, c.class_id, c.section_id, c.exam_name, c.start_date, c.end_date, c.subjects, c.absences, c.total_marks, c.total_max_marks, c.percentage, c.grade, c.points, c.rank from report_cards c
+select c.publication_id, c.student_id, c.institution_id, c.exam_id, c.version, c.published_at, c.academic_year_id, c.class_id, c.section_id, c.exam_name, c.start_date, c.end_date, c.subjects, c.absences, c.total_marks, c.total_max_marks, c.percentage, c.grade, c.points, c.rank, c.attendance from report_cards c
 where c.student_id = $1
   and ($2::uuid is null or c.academic_year_id = $2)
   and ($3::uuid is null or c.exam_id = $3)
@@ -618,6 +668,7 @@ func (q *Queries) ListReportCards(ctx context.Context, arg ListReportCardsParams
 			&i.Grade,
 			&i.Points,
 			&i.Rank,
+			&i.Attendance,
 		); err != nil {
 			return nil, err
 		}

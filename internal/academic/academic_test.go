@@ -82,7 +82,7 @@ func date(year int, month time.Month, day int) openapi_types.Date {
 
 func (s school) institution(t *testing.T, name string) api.Institution {
 	t.Helper()
-	body := api.InstitutionCreate{Name: name, Code: unique("I"), IsActive: new(true)}
+	body := api.InstitutionCreate{Name: name, Code: unique("I"), TimeZone: new("Asia/Kolkata"), IsActive: new(true)}
 	return got[api.CreateInstitution201JSONResponse](t)(s.CreateInstitution(s.ctx, api.CreateInstitutionRequestObject{Body: &body})).Body
 }
 
@@ -232,7 +232,7 @@ func TestTwoTenantsMayUseTheSameNames(t *testing.T) {
 	t.Parallel()
 	asha := newSchool(t)
 	other := asha.as(t, "other")
-	body := api.InstitutionCreate{Name: "Main Campus", Code: "MAIN", IsActive: new(true)}
+	body := api.InstitutionCreate{Name: "Main Campus", Code: "MAIN", TimeZone: new("Asia/Kolkata"), IsActive: new(true)}
 	for _, s := range []school{asha, other} {
 		_, err := s.CreateInstitution(s.ctx, api.CreateInstitutionRequestObject{Body: &body})
 		require.NoError(t, err)

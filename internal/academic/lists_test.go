@@ -54,7 +54,7 @@ var lists = []list{
 		name: "institutions",
 		add: func(s school, _ uuid.UUID, place int) error {
 			_, err := s.CreateInstitution(s.ctx, api.CreateInstitutionRequestObject{Body: &api.InstitutionCreate{
-				Name: fmt.Sprintf("%s %06d", placeName(place), serial.Add(1)), Code: unique("I"), IsActive: new(true),
+				Name: fmt.Sprintf("%s %06d", placeName(place), serial.Add(1)), Code: unique("I"), TimeZone: new("Asia/Kolkata"), IsActive: new(true),
 			}})
 			return err
 		},

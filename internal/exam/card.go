@@ -17,14 +17,22 @@ type gradeBook struct {
 	papers  []gendb.ListPapersRow // in their order
 	takers  []gendb.ListTakersRow
 	results map[resultKey]gendb.ExamResultsRow
+	// attendance is that of who was in a register.
+	attendance map[uuid.UUID]gendb.AttendanceOfTakersRow
 }
 
 type resultKey struct{ student, paper uuid.UUID }
 
-func newGradeBook(papers []gendb.ListPapersRow, takers []gendb.ListTakersRow, results []gendb.ExamResultsRow) gradeBook {
-	b := gradeBook{papers, takers, make(map[resultKey]gendb.ExamResultsRow, len(results))}
+func newGradeBook(papers []gendb.ListPapersRow, takers []gendb.ListTakersRow, results []gendb.ExamResultsRow, attendance []gendb.AttendanceOfTakersRow) gradeBook {
+	b := gradeBook{
+		papers: papers, takers: takers, results: make(map[resultKey]gendb.ExamResultsRow, len(results)),
+		attendance: make(map[uuid.UUID]gendb.AttendanceOfTakersRow, len(attendance)),
+	}
 	for _, r := range results {
 		b.results[resultKey{r.StudentID, r.PaperID}] = r
+	}
+	for _, a := range attendance {
+		b.attendance[a.StudentID] = a
 	}
 	return b
 }
@@ -52,6 +60,7 @@ type card struct {
 	subjects         []api.SubjectResult
 	total            total
 	rank             int32 // in the section; 0 is none
+	attendance       *api.CardAttendance
 }
 
 // cards are those of everybody who has a result, ranked section by section.
@@ -88,6 +97,12 @@ func (b gradeBook) card(t gendb.ListTakersRow, s scale) card {
 		}
 	}
 	c.total = totalOf(sittings)
+	if a, marked := b.attendance[t.StudentID]; marked {
+		c.attendance = &api.CardAttendance{
+			From: a.FromDate, To: a.ToDate, Days: int32(a.Days), Attended: int32(a.Attended),
+			Rate: percentageOf(decimal.NewFromInt(a.Attended), decimal.NewFromInt(a.Days)),
+		}
+	}
 	return c
 }
 

@@ -96,7 +96,11 @@ func readGradeBook(ctx context.Context, q *db.Queries, exam uuid.UUID) (gradeBoo
 	if err != nil {
 		return gradeBook{}, fmt.Errorf("read the results: %w", err)
 	}
-	return newGradeBook(papers, takers, results), nil
+	attendance, err := q.AttendanceOfTakers(ctx, exam)
+	if err != nil {
+		return gradeBook{}, fmt.Errorf("read the attendance: %w", err)
+	}
+	return newGradeBook(papers, takers, results, attendance), nil
 }
 
 func writeCards(ctx context.Context, q *db.Queries, exam gendb.Exam, p Publication, cards []card) error {
@@ -114,22 +118,36 @@ func writeCards(ctx context.Context, q *db.Queries, exam gendb.Exam, p Publicati
 	}
 	params := make([]gendb.CreateReportCardsParams, len(cards))
 	for i, c := range cards {
-		subjects, err := json.Marshal(c.subjects)
-		if err != nil {
+		if params[i], err = c.row(p.scale); err != nil {
 			return fmt.Errorf("write a report card down: %w", err)
 		}
-		v := c.verdict(p.scale)
-		params[i] = gendb.CreateReportCardsParams{
-			PublicationID: written.ID, StudentID: c.student, InstitutionID: exam.InstitutionID, ExamID: exam.ID, Version: p.Version,
-			PublishedAt: publishedAt, AcademicYearID: exam.AcademicYearID, ClassID: exam.ClassID, SectionID: c.section,
-			ExamName: exam.Name, StartDate: exam.StartDate, EndDate: exam.EndDate, Subjects: subjects, Absences: int32(c.total.absences),
-			TotalMarks: c.total.marks, TotalMaxMarks: c.total.maxMarks, Percentage: v.percentage, Grade: v.grade, Points: v.points, Rank: v.rank,
-		}
+		params[i].PublicationID, params[i].Version, params[i].PublishedAt = written.ID, p.Version, publishedAt
+		params[i].InstitutionID, params[i].AcademicYearID, params[i].ClassID = exam.InstitutionID, exam.AcademicYearID, exam.ClassID
+		params[i].ExamID, params[i].ExamName, params[i].StartDate, params[i].EndDate = exam.ID, exam.Name, exam.StartDate, exam.EndDate
 	}
 	if _, err := db.RunBatch(q.CreateReportCards(ctx, params)); err != nil {
 		return fmt.Errorf("write the report cards: %w", err)
 	}
 	return nil
+}
+
+// row is what a card says of its student.
+func (c card) row(s scale) (gendb.CreateReportCardsParams, error) {
+	subjects, err := json.Marshal(c.subjects)
+	if err != nil {
+		return gendb.CreateReportCardsParams{}, err
+	}
+	var attendance json.RawMessage
+	if c.attendance != nil {
+		if attendance, err = json.Marshal(c.attendance); err != nil {
+			return gendb.CreateReportCardsParams{}, err
+		}
+	}
+	v := c.verdict(s)
+	return gendb.CreateReportCardsParams{
+		StudentID: c.student, SectionID: c.section, Subjects: subjects, Attendance: attendance, Absences: int32(c.total.absences),
+		TotalMarks: c.total.marks, TotalMaxMarks: c.total.maxMarks, Percentage: v.percentage, Grade: v.grade, Points: v.points, Rank: v.rank,
+	}, nil
 }
 
 type versionKey struct{ Version int32 }

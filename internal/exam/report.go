@@ -48,11 +48,12 @@ func (h *Handler) ListStudentResults(ctx context.Context, request api.ListStuden
 	return api.ListStudentResults200JSONResponse{Data: data, Page: info}, nil
 }
 
-// readCard is a report card with its subjects read from JSON.
+// readCard is a report card with its JSON read.
 type readCard struct {
 	gendb.ReportCard
 
-	subjects []api.SubjectResult
+	subjects   []api.SubjectResult
+	attendance *api.CardAttendance // nil without a marked day
 }
 
 func cardRows(ctx context.Context, q *db.Queries, r page.Request[cardKey], request api.ListStudentResultsRequestObject) ([]readCard, error) {
@@ -77,12 +78,22 @@ func cardRows(ctx context.Context, q *db.Queries, r page.Request[cardKey], reque
 	}
 	cards := make([]readCard, len(rows))
 	for i, row := range rows {
-		cards[i].ReportCard = row
-		if err := json.Unmarshal(row.Subjects, &cards[i].subjects); err != nil {
+		if cards[i], err = parse(row); err != nil {
 			return nil, fmt.Errorf("read a report card: %w", err)
 		}
 	}
 	return cards, nil
+}
+
+func parse(row gendb.ReportCard) (readCard, error) {
+	c := readCard{ReportCard: row}
+	if err := json.Unmarshal(row.Subjects, &c.subjects); err != nil {
+		return c, err
+	}
+	if row.Attendance == nil {
+		return c, nil
+	}
+	return c, json.Unmarshal(row.Attendance, &c.attendance)
 }
 
 func cardView(c readCard) api.ReportCard {
@@ -90,6 +101,6 @@ func cardView(c readCard) api.ReportCard {
 		ExamId: c.ExamID, ExamName: c.ExamName, AcademicYearId: c.AcademicYearID, ClassId: c.ClassID, SectionId: c.SectionID,
 		StartDate: c.StartDate, EndDate: c.EndDate, Version: c.Version, PublishedAt: c.PublishedAt, Subjects: c.subjects,
 		Absences: c.Absences, TotalMarks: c.TotalMarks, TotalMaxMarks: c.TotalMaxMarks, Percentage: c.Percentage, Grade: c.Grade,
-		Points: c.Points, Rank: c.Rank,
+		Points: c.Points, Rank: c.Rank, Attendance: c.attendance,
 	}
 }

@@ -307,7 +307,7 @@ func drawBook(t *rapid.T) gradeBook {
 			results = append(results, r)
 		}
 	}
-	return newGradeBook(papers, takers, results)
+	return newGradeBook(papers, takers, results, nil)
 }
 
 func TestCards_areTheSameWhoeverComesFirst(t *testing.T) {
@@ -361,7 +361,7 @@ func TestGradeBook_missesWhatEverybodyTakesAndNobodyHas(t *testing.T) {
 	drama := gendb.ListPapersRow{ID: uuid.New(), SubjectName: "Drama", MaxMarks: dec("10"), Weight: dec("1"), IsElective: true}
 	takers := []gendb.ListTakersRow{{StudentID: uuid.New()}, {StudentID: uuid.New()}, {StudentID: uuid.New()}}
 	has := []gendb.ExamResultsRow{{PaperID: english.ID, StudentID: takers[0].StudentID}, {PaperID: drama.ID, StudentID: takers[1].StudentID}}
-	book := newGradeBook([]gendb.ListPapersRow{english, drama}, takers, has)
+	book := newGradeBook([]gendb.ListPapersRow{english, drama}, takers, has, nil)
 	assert.Equal(t, "English: 2", book.missing(), "absent is a result, and an elective may have none")
 	assert.Len(t, book.cards(defaultScale), 2, "who took nothing has no card")
 }

@@ -42,7 +42,7 @@ func (w writer) exams(ctx context.Context, q *db.Queries) error {
 			return fmt.Errorf("exam %d: %w", exams[i].id, err)
 		}
 	}
-	return w.correction(ctx, q)
+	return w.secondVersion(ctx, q)
 }
 
 func (w writer) exam(ctx context.Context, q *db.Queries, i int) error {
@@ -149,8 +149,8 @@ func ashasMarks(p gendb.WritePapersParams) decimal.Decimal {
 	return of25.Mul(p.MaxMarks).Div(decimal.New(25, 0)).Round(1)
 }
 
-// correction publishes the second version of the first exam.
-func (w writer) correction(ctx context.Context, q *db.Queries) error {
+// secondVersion corrects the first exam.
+func (w writer) secondVersion(ctx context.Context, q *db.Queries) error {
 	err := q.RecordResults(ctx, gendb.RecordResultsParams{
 		PaperID: paperID(1201, 1002), InstitutionID: numbered(101), GradedBy: numbered(501), StudentIds: []uuid.UUID{numbered(601)},
 		Marks: []decimal.Decimal{decimal.New(24, 0)}, Absent: []bool{false}, Remarks: []string{""},

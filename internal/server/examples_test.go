@@ -202,6 +202,9 @@ func (h *harness) callFor(op *contract.Operation, s shape, body any) call {
 		path = strings.ReplaceAll(path, "{"+p.Name+"}", url.PathEscape(value))
 	}
 	query := url.Values{}
+	if s.Query == nil {
+		query = requiredQuery(op)
+	}
 	for name, value := range s.Query {
 		query.Set(name, value)
 	}
@@ -213,6 +216,17 @@ func (h *harness) callFor(op *contract.Operation, s shape, body any) call {
 		c.Token = h.token("admin")
 	}
 	return c
+}
+
+// requiredQuery has the first example of each parameter of the query that must be there.
+func requiredQuery(op *contract.Operation) url.Values {
+	query := url.Values{}
+	for _, p := range op.Spec.Parameters {
+		if p.Value.In == openapi3.ParameterInQuery && p.Value.Required {
+			query.Set(p.Value.Name, firstExample(op, p.Value))
+		}
+	}
+	return query
 }
 
 func pathParameters(c *contract.Contract, op *contract.Operation) []*openapi3.Parameter {

@@ -34,7 +34,7 @@ var viewers = map[string]viewer{
 	"admin": {user: demoUsers["admin"]},
 	"teacher": {user: demoUsers["teacher"], sees: map[string][]int{
 		"institutions": {101}, "academic_years": {201, 202}, "classes": {301, 302}, "sections": {401, 403}, "exams": {1201, 1202, 1203, 1205}, "subjects": {1001, 1002, 1003, 1004, 1005, 1006},
-		"students": {601, 602, 603, 604, 605, 606, 611, 612, 613, 614}, "guardians": {801, 802, 803, 804, 805, 806, 811, 812, 813, 814},
+		"students": taught(600), "guardians": taught(800),
 	}},
 	"guardian": {user: demoUsers["guardian"], sees: map[string][]int{
 		"institutions": {101}, "academic_years": {201}, "classes": {302}, "sections": {403}, "exams": {1201, 1202}, "subjects": {1001, 1002, 1003, 1004, 1005, 1006}, "students": {601}, "guardians": {801},
@@ -45,11 +45,22 @@ var viewers = map[string]viewer{
 	}},
 }
 
+// taught are the rows of the students of the teacher, of so many hundreds.
+func taught(hundred int) []int {
+	var rows []int
+	for _, run := range [][2]int{{hundred + 1, hundred + 6}, {hundred + 11, hundred + 14}, {10*hundred + 25, 10*hundred + 43}, {10*hundred + 65, 10*hundred + 85}} {
+		for n := run[0]; n <= run[1]; n++ {
+			rows = append(rows, n)
+		}
+	}
+	return rows
+}
+
 func demoRow(n int) string { return fmt.Sprintf("01900000-0000-7000-8000-%012d", n) }
 
 // tableOf is the table that an id of this name is of; empty when it is none.
 func (v *view) tableOf(name string) string {
-	singular, isID := strings.CutSuffix(name, "Id")
+	singular, isID := strings.CutSuffix(strings.TrimSuffix(name, "s[]"), "Id")
 	if !isID {
 		return ""
 	}

@@ -111,6 +111,7 @@ create table report_cards (
     grade            text,
     points           numeric,
     rank             integer,
+    attendance       jsonb, -- the document's CardAttendance; none without a marked day
     constraint report_cards_pkey primary key (publication_id, student_id),
     constraint report_cards_version_key unique (student_id, exam_id, version) -- ListStudentResults
 );
