@@ -298,3 +298,41 @@ func TestPublish_nobodyChangesACard(t *testing.T) {
 }
 
 func replaceSchema(sql, schema string) string { return strings.ReplaceAll(sql, "%s", schema) }
+
+func TestPublish_attendanceIsThatOfTheTermUpToTheExam(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t, oneTry, 1, 3, 1)
+	e := s.scheduled(t) // 14 to 25 September
+	s.recordAll(t, e.Id)
+	mark := func(student uuid.UUID, day, status string) {
+		s.exec(t, `insert into attendance_registers (section_id, date, academic_year_id, institution_id, taken_by, updated_by)
+			values ($1, $2, $3, $4, $5, $5) on conflict do nothing`, s.sections[0], day, s.year, s.institution, s.user)
+		s.exec(t, `insert into attendance_marks (student_id, date, section_id, academic_year_id, institution_id, status, marked_by)
+			values ($1, $2, $3, $4, $5, $6, $7)`, student, day, s.sections[0], s.year, s.institution, status, s.user)
+	}
+	first, second := s.students[0][0], s.students[0][1]
+	for day, status := range map[string]string{
+		"2026-06-30": "absent", "2026-07-01": "present", "2026-09-14": "late", "2026-09-24": "excused", "2026-09-25": "present", "2026-09-26": "absent",
+	} {
+		mark(first, day, status)
+	}
+	mark(second, "2026-09-25", "absent")
+	s.exec(t, `insert into terms (academic_year_id, name, start_date, end_date)
+		values ($1, 'Spring', '2026-04-01', '2026-06-30'), ($1, 'Autumn', '2026-07-01', '2026-12-20')`, s.year)
+	s.mustStep(t, e.Id, api.ExamStatusCompleted, api.ExamStatusPublished)
+
+	got := s.card(t, first, nil).Attendance
+	assert.Equal(t, []string{"2026-07-01", "2026-09-25"}, []string{got.From.String(), got.To.String()})
+	assert.Equal(t, []int32{4, 3}, []int32{got.Days, got.Attended}, "late is attended, excused is not")
+	assert.Equal(t, "75", got.Rate.String())
+	assert.Equal(t, "0", s.card(t, second, nil).Attendance.Rate.String())
+	assert.Nil(t, s.card(t, s.students[0][2], nil).Attendance, "who was in no register")
+
+	s.exec(t, `update attendance_marks set status = 'present'`)
+	s.exec(t, `delete from terms`)
+	assert.Equal(t, got, s.card(t, first, nil).Attendance, "what is published stays")
+	_, err := s.record(s.ctx, sheet{exam: e.Id, subject: s.subjects[0], reason: new("Marked again")}, entry(first, "50"))
+	require.NoError(t, err)
+	again := s.card(t, first, nil).Attendance
+	assert.Equal(t, []int32{5, 5}, []int32{again.Days, again.Attended}, "a year without terms begins with its first day")
+}
