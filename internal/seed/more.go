@@ -41,7 +41,7 @@ var (
 		"Nakul", "Ojas", "Pari", "Rehan", "Riya", "Samar", "Sara", "Tanvi", "Tejas", "Uday", "Veda", "Yash", "Zoya", "Amaira", "Ritvik",
 	}
 	lastNames = []string{
-		"Agarwal", "Bhaskar", "Chauhan", "Deshmukh", "D'Souza", "Fernandes", "Ghosh", "Gowda", "Iyengar", "Jain", "Kamath", "Lobo", "Mishra",
+		"Agarwal", "Bhaskar", "Chauhan", "Deshmukh", "Dias", "Fernandes", "Ghosh", "Gowda", "Iyengar", "Jain", "Kamath", "Lobo", "Mishra",
 		"Naik", "Prasad", "Qureshi", "Rathore", "Saxena", "Shetty", "Tiwari", "Varghese", "Wadia", "Yadav",
 	}
 )

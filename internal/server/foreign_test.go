@@ -81,8 +81,8 @@ func TestForeign_idsInBodiesAreAnsweredAsUnknownOnes(t *testing.T) {
 				for _, at := range v.references(body) {
 					unknown := bytesOf(v.send(op.Method, v.path(op, "", ""), at.with(v.unknown)))
 					for _, id := range v.foreign(at.table) {
-						if v.holds(body, id) {
-							continue // it would be there twice, which is a fault of its own
+						if v.isIn(body, id) {
+							continue // it would be there twice, which is another fault
 						}
 						got := v.send(op.Method, v.path(op, "", ""), at.with(id))
 						assert.Equal(v.t, unknown, bytesOf(got), "%s with %s at %s", op.ID, id, at.place)
@@ -98,7 +98,8 @@ func TestForeign_idsInBodiesAreAnsweredAsUnknownOnes(t *testing.T) {
 	})
 }
 
-func (v *view) holds(body any, id string) bool {
+// isIn reports whether an id stands in a body.
+func (v *view) isIn(body any, id string) bool {
 	raw, err := json.Marshal(body)
 	require.NoError(v.t, err)
 	return strings.Contains(string(raw), id)

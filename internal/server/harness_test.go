@@ -34,6 +34,8 @@ const (
 	grade1     = "01900000-0000-7000-8000-000000000301"
 	grade1A    = "01900000-0000-7000-8000-000000000401"
 	grade5     = "01900000-0000-7000-8000-000000000302"
+	grade1B    = "01900000-0000-7000-8000-000000000402"
+	grade5B    = "01900000-0000-7000-8000-000000000404"
 	grade5A    = "01900000-0000-7000-8000-000000000403"
 	asha       = "01900000-0000-7000-8000-000000000601"
 )
@@ -52,6 +54,14 @@ type harness struct {
 	contract *contract.Contract
 	client   *http.Client
 	log      *logBuffer
+}
+
+// newRoomyHarness has room for many more students in every section.
+func newRoomyHarness(t *testing.T) *harness {
+	t.Helper()
+	h := newHarness(t)
+	h.db.Exec(t, `update `+h.schema()+`.sections set capacity = 1000`)
+	return h
 }
 
 func newHarness(t *testing.T) *harness {
