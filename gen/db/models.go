@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
+	"github.com/shopspring/decimal"
 )
 
 type AcademicYear struct {
@@ -156,6 +157,78 @@ type Enrollment struct {
 	CreatedAt      time.Time
 }
 
+type Exam struct {
+	ID             uuid.UUID
+	InstitutionID  uuid.UUID
+	AcademicYearID uuid.UUID
+	ClassID        uuid.UUID
+	// audit: plain
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+	Status    string
+	// audit: ignored
+	Version   int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+type ExamPaper struct {
+	ID            uuid.UUID
+	ExamID        uuid.UUID
+	InstitutionID uuid.UUID
+	SubjectID     uuid.UUID
+	MaxMarks      decimal.Decimal
+	Weight        decimal.Decimal
+	HeldOn        *openapi_types.Date
+	IsElective    bool
+	Position      int16
+}
+
+type ExamPublication struct {
+	ID            uuid.UUID
+	ExamID        uuid.UUID
+	InstitutionID uuid.UUID
+	Version       int32
+	Reason        *string
+	PublishedBy   uuid.UUID
+	PublishedAt   time.Time
+	Scale         json.RawMessage
+}
+
+type ExamResult struct {
+	PaperID       uuid.UUID
+	StudentID     uuid.UUID
+	InstitutionID uuid.UUID
+	Marks         *decimal.Decimal
+	Absent        bool
+	Remark        *string
+	GradedBy      uuid.UUID
+	GradedAt      time.Time
+}
+
+type ExamSheet struct {
+	PaperID   uuid.UUID
+	SectionID uuid.UUID
+	// audit: ignored
+	Version int64
+}
+
+type ExamTaker struct {
+	ExamID     uuid.UUID
+	StudentID  uuid.UUID
+	SectionID  uuid.UUID
+	RollNumber *int32
+}
+
+type GradingBand struct {
+	InstitutionID uuid.UUID
+	// audit: plain
+	Name          string
+	MinPercentage decimal.Decimal
+	Points        *decimal.Decimal
+}
+
 type Guardian struct {
 	ID     uuid.UUID
 	UserID *uuid.UUID
@@ -220,6 +293,31 @@ type RecoveryCode struct {
 	UserID   uuid.UUID
 	CodeHash []byte
 	UsedAt   *time.Time
+}
+
+// audit: none, because none is ever changed, and the publication that they belong to is an event
+type ReportCard struct {
+	PublicationID  uuid.UUID
+	StudentID      uuid.UUID
+	InstitutionID  uuid.UUID
+	ExamID         uuid.UUID
+	Version        int32
+	PublishedAt    time.Time
+	AcademicYearID uuid.UUID
+	ClassID        uuid.UUID
+	SectionID      uuid.UUID
+	ExamName       string
+	StartDate      openapi_types.Date
+	EndDate        openapi_types.Date
+	Subjects       json.RawMessage
+	Absences       int32
+	TotalMarks     decimal.Decimal
+	TotalMaxMarks  decimal.Decimal
+	Percentage     *decimal.Decimal
+	Grade          *string
+	Points         *decimal.Decimal
+	Rank           *int32
+	Attendance     []byte
 }
 
 type Role struct {

@@ -22,6 +22,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/exam"
 	"github.com/rollcall-erp/rollcall/internal/ratelimit"
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/student"
@@ -34,6 +35,7 @@ type (
 	academics   = academic.Handler
 	students    = student.Handler
 	attendances = attendance.Handler
+	exams       = exam.Handler
 	audits      = audit.Handler
 )
 
@@ -44,6 +46,7 @@ type operations struct {
 	*academics
 	*students
 	*attendances
+	*exams
 	*audits
 }
 
@@ -90,6 +93,7 @@ func New(d Dependencies) (http.Handler, error) {
 		academics:   &academic.Handler{DB: d.DB},
 		attendances: &attendance.Handler{DB: d.DB},
 		students:    &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
+		exams:       &exam.Handler{DB: d.DB},
 		audits:      &audit.Handler{DB: d.DB},
 	}
 	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),
