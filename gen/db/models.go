@@ -43,6 +43,7 @@ type AttendanceCorrection struct {
 	CorrectedAt   time.Time
 }
 
+// audit: none, because audit_marks() writes one event a register
 type AttendanceMark struct {
 	StudentID      uuid.UUID
 	Date           openapi_types.Date
@@ -51,10 +52,9 @@ type AttendanceMark struct {
 	InstitutionID  uuid.UUID
 	Status         string
 	Note           *string
-	// audit: ignored
-	Version  int32
-	MarkedBy uuid.UUID
-	MarkedAt time.Time
+	Version        int32
+	MarkedBy       uuid.UUID
+	MarkedAt       time.Time
 }
 
 type AttendanceRegister struct {
