@@ -106,6 +106,15 @@ func silence(tx *txError) string {
 	return ""
 }
 
+// IsUnreachable reports that a server does not answer, or not yet, as against one that refuses: who waits will be served.
+func IsUnreachable(err error) bool {
+	if state := sqlState(err); state != "" {
+		return isUnavailableState(state) && state != protocolViolation
+	}
+	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
+	return isConnect || isNetwork(err) || errors.Is(err, context.DeadlineExceeded)
+}
+
 // isOutage tells failures of the server or the way to it from answers: for the breaker, which has nothing to do with
 // constraints, locks or the caller.
 func isOutage(err error) bool {

@@ -5,7 +5,10 @@
 // database may be tried again is the knowledge of internal/db, which has the SQLSTATEs; of the others it is here too.
 package resilience
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // The policies for work that is tried again. The context's deadline is the budget of all tries together.
 var (
@@ -14,6 +17,8 @@ var (
 	Database = Policy{Dependency: "database", Attempts: 5, AttemptTimeout: 3 * time.Second, BaseDelay: 10 * time.Millisecond, MaxDelay: 500 * time.Millisecond}
 	// Redis is for what we can do without: one more try when a connection broke, none when an answer takes long.
 	Redis = Policy{Dependency: "redis", Attempts: 2, BaseDelay: time.Millisecond, MaxDelay: 5 * time.Millisecond, Retry: connectionOnly}
+	// Startup is for what the service cannot begin without: as long as it takes.
+	Startup = Policy{Dependency: "startup", Attempts: math.MaxInt, AttemptTimeout: 5 * time.Second, BaseDelay: 250 * time.Millisecond, MaxDelay: 5 * time.Second}
 	// External is for calls of other services over HTTP, where nobody waits. A call that may not be repeated must not
 	// use it.
 	External = Policy{Dependency: "external", Attempts: 3, AttemptTimeout: 10 * time.Second, BaseDelay: 200 * time.Millisecond, MaxDelay: 5 * time.Second, Retry: externalReason}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/labstack/echo/v4"
 
@@ -51,6 +52,18 @@ func newLimits(limiter *ratelimit.Limiter, c *contract.Contract) (*limits, error
 		return nil, fmt.Errorf("remember tokens: %w", err)
 	}
 	return &limits{limiter: limiter, proven: proven}, nil
+}
+
+// provenTenant is the tenant that a token names, if it has authenticated here lately; uuid.Nil otherwise.
+func (l *limits) provenTenant(text string) uuid.UUID {
+	if text == "" || !l.proven.Contains(sha256.Sum256([]byte(text))) {
+		return uuid.Nil
+	}
+	token, err := auth.ParseToken(text)
+	if err != nil {
+		return uuid.Nil
+	}
+	return token.Tenant
 }
 
 // limited is one request on its way through the limits.
