@@ -10,7 +10,7 @@ FUZZTIME   ?= 30s
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 .PHONY: run
 run: build ## Serve the demo school on http://127.0.0.1:8080, with a database of its own
@@ -31,6 +31,10 @@ generate: ## Regenerate gen/ from openapi.yaml, queries/ and schema/
 .PHONY: test
 test: test-tools ## Run all tests, with the race detector, on a real PostgreSQL, a real Redis and a real browser
 	go test -race -shuffle=on -timeout 20m $(TESTFLAGS) ./...
+
+.PHONY: test-pooler
+test-pooler: test-tools ## Run the tests of database and server behind PgBouncer, in transaction mode
+	ROLLCALL_TEST_POOLER=pgbouncer go test -timeout 20m $(TESTFLAGS) ./internal/db ./internal/server ./internal/auth ./internal/academic ./internal/jobs
 
 .PHONY: lint
 lint: ## Run the linters, go vet, and govulncheck where its database can be reached
@@ -68,12 +72,13 @@ fuzz: ## Fuzz decoder, normaliser, body check and cursor, FUZZTIME each
 	go test -run '^$$' -fuzz FuzzCheckBody -fuzztime $(FUZZTIME) ./internal/contract
 	go test -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME) ./internal/page
 
-# The race detector needs a C compiler, the test of /docs a browser, shared limits Redis. Debian's are installed when we may; otherwise the
+# The race detector needs a C compiler, the test of /docs a browser, shared limits Redis, the pooler PgBouncer. Debian's are installed when we may; otherwise the
 # message says what is missing.
 .PHONY: test-tools browser
 test-tools: browser ## Install what only the tests need, if it is missing (Debian, as root)
 	@$(call need,gcc,gcc libc6-dev,a C compiler for the race detector)
 	@$(call need,redis-server,redis-server,Redis for the limits that instances share)
+	@$(call need,pgbouncer /usr/sbin/pgbouncer,pgbouncer,PgBouncer for the tests behind it)
 browser:
 	@$(call need,chromium chromium-browser google-chrome,chromium,a browser for the test of /docs)
 
