@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -110,16 +111,24 @@ func isAnswer(err error) bool {
 	return isState && !errors.Is(err, context.DeadlineExceeded) && retryReason(err, 1) == "" && !isUnavailableState(sqlState(err))
 }
 
+// catchUp is how long a read waits for a replica that is just behind: right after a write it usually is.
+const catchUp = 5 * time.Millisecond
+
 // requirePosition fails when the server has not replayed the log so far. It comes before the transaction, whose snapshot
 // must not be older than the answer. A server that is no replica has replayed nothing.
 func requirePosition(ctx context.Context, conn *pgx.Conn, position string) error {
-	var reached bool
-	err := conn.QueryRow(ctx, "select coalesce(pg_last_wal_replay_lsn() >= $1::text::pg_lsn, false)", position).Scan(&reached)
-	if err != nil {
-		return fmt.Errorf("ask the replica's position: %w", err)
+	for begin := time.Now(); ; {
+		var reached bool
+		err := conn.QueryRow(ctx, "select coalesce(pg_last_wal_replay_lsn() >= $1::text::pg_lsn, false)", position).Scan(&reached)
+		if err != nil {
+			return fmt.Errorf("ask the replica's position: %w", err)
+		}
+		if reached {
+			return nil
+		}
+		if time.Since(begin) > catchUp {
+			return errBehind
+		}
+		time.Sleep(catchUp / 5)
 	}
-	if !reached {
-		return errBehind
-	}
-	return nil
 }

@@ -42,6 +42,7 @@ const (
 	closeTimeout = 5 * time.Second
 	// setupTimeout bounds the start of the server, a template, and a clone: generous for a loaded machine.
 	setupTimeout = 2 * time.Minute
+	pollInterval = 10 * time.Millisecond
 )
 
 // Database is one test's own database. Its methods may be called from several goroutines.
