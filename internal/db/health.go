@@ -19,3 +19,14 @@ func (d *DB) ReplicaHealth(ctx context.Context) (h Health, there bool) {
 	}
 	return d.replica.health(ctx), true
 }
+
+// InUse is how many connections run transactions, or are being made.
+func (d *DB) InUse() int {
+	all := d.primary.pool.Stat()
+	used := all.AcquiredConns() + all.ConstructingConns()
+	if d.replica != nil {
+		replica := d.replica.pool.Stat()
+		used += replica.AcquiredConns() + replica.ConstructingConns()
+	}
+	return int(used)
+}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/dbtest"
-	"github.com/rollcall-erp/rollcall/internal/devdb"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
 )
 
@@ -23,20 +22,18 @@ type replicated struct {
 	school
 
 	primary string
-	replica *dbtest.Replica
+	replica *dbtest.Cluster
 }
 
 func newReplicated(t *testing.T) replicated {
 	t.Helper()
-	server, err := devdb.Start(t.Context(), devdb.Config{Ephemeral: true, Parameters: map[string]string{"synchronous_commit": "on"}})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop(context.WithoutCancel(t.Context()))) })
-	require.NoError(t, tenant.NewMigrator(server.URL()).Up(t.Context(), nil))
-	demo, err := createTenant(t.Context(), server.URL())
+	primary := dbtest.NewCluster(t)
+	require.NoError(t, tenant.NewMigrator(primary.URL).Up(t.Context(), nil))
+	demo, err := createTenant(t.Context(), primary.URL)
 	require.NoError(t, err)
 	return replicated{
 		school:  school{tenant: demo, schema: db.SchemaName(demo.ID)},
-		primary: server.URL(), replica: dbtest.NewReplica(t, server.URL()),
+		primary: primary.URL, replica: dbtest.NewReplica(t, primary.URL),
 	}
 }
 
