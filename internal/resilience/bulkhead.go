@@ -47,15 +47,6 @@ func (b *Bulkhead) Enter(ctx context.Context) (leave func(), err error) {
 	return func() { b.turns.Release(1); b.inside.Add(-1) }, nil
 }
 
-// TryEnter is Enter for who cannot wait.
-func (b *Bulkhead) TryEnter() (leave func(), err error) {
-	if !b.turns.TryAcquire(1) {
-		return nil, ErrFull
-	}
-	b.inside.Add(1)
-	return func() { b.turns.Release(1); b.inside.Add(-1) }, nil
-}
-
 func (b *Bulkhead) wait(ctx context.Context) error {
 	if b.turns.TryAcquire(1) {
 		return nil
@@ -95,17 +86,7 @@ func NewBulkheads[K comparable](policy BulkheadPolicy) *Bulkheads[K] {
 
 // Enter is Bulkhead.Enter for a key.
 func (b *Bulkheads[K]) Enter(ctx context.Context, key K) (leave func(), err error) {
-	return b.enter(key, func(one *Bulkhead) (func(), error) { return one.Enter(ctx) })
-}
-
-// TryEnter is Bulkhead.TryEnter for a key.
-func (b *Bulkheads[K]) TryEnter(key K) (leave func(), err error) {
-	return b.enter(key, (*Bulkhead).TryEnter)
-}
-
-func (b *Bulkheads[K]) enter(key K, enter func(*Bulkhead) (func(), error)) (leave func(), err error) {
-	one := b.use(key)
-	turn, err := enter(one)
+	turn, err := b.use(key).Enter(ctx)
 	if err != nil {
 		b.disuse(key)
 		return nil, err

@@ -35,7 +35,8 @@ const (
 //	a request ──> waits for its tenant's turn ──> waits for the instance's turn ──> authentication, limits, handler
 //
 // The tenant is known before authentication where the token has authenticated here lately: what it says of its tenant is
-// true then, and a noisy tenant's surplus does not even reach the database. Others are counted right after authentication.
+// true then, and a noisy tenant's surplus does not even reach the database. Others line up for their tenant's turn right after
+// authentication.
 type overload struct {
 	requests *resilience.Bulkhead
 	tenants  *resilience.Bulkheads[uuid.UUID]
@@ -78,26 +79,33 @@ type turn struct {
 // enter waits for the turn of a request, of this tenant if it is known.
 func (o *overload) enter(ctx context.Context, tenant uuid.UUID) (*turn, error) {
 	t := &turn{overload: o}
+	return t, t.lineUp(ctx, tenant)
+}
+
+// lineUp waits for the turn of the tenant, if it is known, and then of the instance. After an error it holds neither.
+func (t *turn) lineUp(ctx context.Context, tenant uuid.UUID) error {
 	if tenant != uuid.Nil {
-		if err := t.take("tenant", func() (func(), error) { return o.tenants.Enter(ctx, tenant) }); err != nil {
-			return nil, err
+		if err := t.take("tenant", func() (func(), error) { return t.tenants.Enter(ctx, tenant) }); err != nil {
+			return err
 		}
 		t.counted = true
 	}
-	if err := t.take("instance", func() (func(), error) { return o.requests.Enter(ctx) }); err != nil {
+	err := t.take("instance", func() (func(), error) { return t.requests.Enter(ctx) })
+	if err != nil {
 		t.leave()
-		return nil, err
 	}
-	return t, nil
+	return err
 }
 
-// enterTenant counts a request for its tenant that has not been yet. It does not wait, since it has the instance's turn.
+// enterTenant counts a request for its tenant that has not been yet. It gives the instance's turn back and lines up again:
+// who waits for a tenant's turn holds nothing that others need.
 func (t *turn) enterTenant(ctx context.Context) error {
 	principal, signedIn := auth.Lookup(ctx)
 	if !signedIn || t.counted {
 		return nil
 	}
-	return t.take("tenant", func() (func(), error) { return t.tenants.TryEnter(principal.Tenant) })
+	t.leave()
+	return t.lineUp(ctx, principal.Tenant)
 }
 
 func (t *turn) take(bound string, enter func() (func(), error)) error {
@@ -119,4 +127,5 @@ func (t *turn) leave() {
 	for _, leave := range t.leaves {
 		leave()
 	}
+	t.leaves = nil
 }

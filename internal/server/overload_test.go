@@ -86,17 +86,20 @@ func TestOverload_aNoisyTenantLeavesRoomForTheOthers(t *testing.T) {
 	assert.Contains(t, h.metrics(), `rollcall_http_requests_in_flight 0`)
 }
 
-// A token that is new here says nothing of its tenant before it has been looked up; it is counted after that.
+// A token that is new here says nothing of its tenant before it has been looked up; it waits for its tenant's turn after that.
 func TestOverload_aNewTokenCountsForItsTenantToo(t *testing.T) {
 	t.Parallel()
-	h, release := crowded(t, server.Concurrency{Requests: 8, Tenant: 2})
-	crowd := make(chan answer, 4)
+	h, release := crowded(t, server.Concurrency{Requests: 4, Tenant: 2})
+	quiet := h.tokenIn(seed.Demo2Tenant, demoUsers["admin"], time.Hour)
+	crowd := make(chan answer, 6)
 	var all sync.WaitGroup
-	for range 4 {
+	for range 6 {
 		token := h.token("admin")
 		all.Go(func() { crowd <- h.do(call{Method: http.MethodGet, Path: "/v1/students", Token: token}) })
 	}
-	for range 2 {
+	h.awaitBlocked(2)
+	require.Equal(t, http.StatusOK, h.do(call{Method: http.MethodGet, Path: "/v1/students", Token: quiet}).Status, "who waits is in nobody's way")
+	for range 4 {
 		assert.Equal(t, http.StatusServiceUnavailable, (<-crowd).Status)
 	}
 	release()

@@ -44,6 +44,10 @@ var (
 	Down        = Toxic{Name: "down"}
 )
 
+// Far is a server at a distance, which is no fault: connections are scarce then, and not the processors of the machine that
+// tests run on.
+var Far = Toxic{Name: "far", kind: "latency", stream: "downstream", attributes: map[string]any{"latency": 20}}
+
 // All are all of them.
 var All = []Toxic{Latency, Bandwidth, SlowClose, Timeout, TimeoutUp, ResetPeer, ResetPeerUp, Slicer, LimitData, LimitDataUp, Down}
 
