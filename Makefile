@@ -36,6 +36,15 @@ test: test-tools ## Run all tests, with the race detector, on a real PostgreSQL,
 test-pooler: test-tools ## Run the tests of database and server behind PgBouncer, in transaction mode
 	ROLLCALL_TEST_POOLER=pgbouncer go test -timeout 20m $(TESTFLAGS) ./internal/db ./internal/server ./internal/auth ./internal/academic ./internal/jobs
 
+.PHONY: torture
+torture: test-tools ## Break network, PostgreSQL and Redis for longer; the figures go into docs/reliability.md (15 minutes at most)
+	@mkdir -p bin && rm -f bin/torture
+	ROLLCALL_TORTURE=$(CURDIR)/bin/torture go test -count=1 -timeout 15m -p 1 -parallel 4 \
+		-run 'Toxic|Freeze|Crash|Overload|Deadlocks|TestServe_(sigterm|killed)' ./internal/torture ./internal/db ./cmd/rollcall
+	@awk '/torture: end/ { print "| what | figures |\n|---|---|"; while ((getline row < "bin/torture") > 0) print row; inside = 0 } \
+		!inside { print } /torture: begin/ { inside = 1 }' docs/reliability.md > bin/reliability.md && mv bin/reliability.md docs/reliability.md
+	@cat bin/torture
+
 .PHONY: lint
 lint: ## Run the linters, go vet, and govulncheck where its database can be reached
 	go vet ./...

@@ -23,6 +23,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/seed"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
+	"github.com/rollcall-erp/rollcall/internal/torture"
 	"github.com/rollcall-erp/rollcall/internal/toxictest"
 )
 
@@ -221,12 +222,90 @@ func TestServe_sigtermUnderLoadDropsNothing(t *testing.T) {
 	for number := range 8 {
 		all.Go(func() { l.client(t.Context(), number) })
 	}
-	require.Eventually(t, func() bool { return l.sent.Load() > 200 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return l.sent.Load() > int64(torture.Times(200, 2000)) }, time.Minute, time.Millisecond)
 	s.end()
 	all.Wait()
-	t.Logf("%d requests sent, %d dropped", l.sent.Load(), l.dropped.Load())
+	torture.Report(t, "SIGTERM under load", "%d requests sent by 8 clients who keep their connections, %d dropped", l.sent.Load(), l.dropped.Load())
 	l.faults.Range(func(fault, _ any) bool { t.Log(fault); return true })
 	assert.Zero(t, l.dropped.Load())
 	assert.True(t, l.taken.Load())
 }
 
+// kill ends it as a crash does.
+func (s *serving) kill() {
+	s.t.Helper()
+	require.NoError(s.t, s.cmd.Process.Kill())
+	<-s.rest
+	_ = s.cmd.Wait() // it was killed
+}
+
+// writer admits student after student until the service is gone, and returns the numbers that were acknowledged.
+func (s *serving) writer(token, name string) (acknowledged []string) {
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for n := 0; ; n++ {
+		number := fmt.Sprintf("KILL-%s-%d", name, n)
+		body := strings.Replace(newcomer, "KEPT-1", number, 1)
+		body = strings.Replace(body, `"aadharNumber":"123412341234",`, "", 1)
+		request, err := http.NewRequest(http.MethodPost, s.url+"/v1/students", strings.NewReader(body))
+		if err != nil {
+			return acknowledged
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+		request.Header.Set("Content-Type", "application/json")
+		response, err := client.Do(request)
+		if err != nil {
+			return acknowledged
+		}
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+		if response.StatusCode == http.StatusCreated {
+			acknowledged = append(acknowledged, number)
+		}
+	}
+}
+
+func TestServe_killedUnderWritersLosesNothing(t *testing.T) {
+	t.Parallel()
+	d := newDemo(t)
+	var mu sync.Mutex
+	var acknowledged []string
+	times := torture.Times(2, 20)
+	for round := range times {
+		s := startServe(t, "DATABASE_URL="+d.URL)
+		s.awaitReady()
+		token := s.signIn()
+		var all sync.WaitGroup
+		for w := range 8 {
+			all.Go(func() {
+				mine := s.writer(token, fmt.Sprintf("%d-%d", round, w))
+				mu.Lock()
+				defer mu.Unlock()
+				acknowledged = append(acknowledged, mine...)
+			})
+		}
+		time.Sleep(torture.For(500*time.Millisecond, time.Second))
+		s.kill()
+		all.Wait()
+	}
+	schema := db.SchemaName(seed.DemoTenant)
+	require.Eventually(t, func() bool { // until PostgreSQL has noticed the last one's end
+		return dbtest.Value[int](t, d, "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'rollcall' and state <> 'idle'") == 0
+	}, time.Minute, 10*time.Millisecond)
+	durable := map[string]bool{}
+	for _, number := range dbtest.Values[string](t, d, "select admission_number from "+schema+".students where admission_number like 'KILL-%'") {
+		durable[number] = true
+	}
+	lost := 0
+	for _, number := range acknowledged {
+		if !durable[number] {
+			lost++
+		}
+	}
+	partial := dbtest.Value[int](t, d, `select (select count(*) from `+schema+`.students s where not exists (select from `+schema+`.enrollments e where e.student_id = s.id))
+		+ (select count(*) from `+schema+`.users u where u.first_name = 'New' and not exists (select from `+schema+`.students s where s.user_id = u.id))`)
+	assert.NotEmpty(t, acknowledged)
+	assert.Zero(t, lost)
+	assert.Zero(t, partial)
+	torture.Report(t, "kill -9 of the service", "%d times under 8 writers: %d acknowledged, %d lost, %d in part", times, len(acknowledged), lost, partial)
+}
