@@ -35,5 +35,5 @@ var mainCalled bool
 func finish(before goleak.Option) error {
 	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
 	defer cancel()
-	return errors.Join(stopServer(ctx), goleak.Find(before))
+	return errors.Join(stopPooler(), stopServer(ctx), goleak.Find(before))
 }

@@ -33,13 +33,7 @@ type shape struct {
 
 func TestExamples_requestsGetTheDocumentedResponses(t *testing.T) {
 	t.Parallel()
-	forEachOperation(t, func(t *testing.T, h *harness, op *contract.Operation) {
-		if op.Spec.RequestBody != nil {
-			replayBodies(t, h, op)
-			return
-		}
-		replayPlain(t, h, op)
-	})
+	forEachOperation(t, replay)
 }
 
 func TestExamples_badRequestsGetTheDocumentedErrorsAndWriteNothing(t *testing.T) {

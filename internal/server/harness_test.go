@@ -88,8 +88,9 @@ func newHarnessOf(t *testing.T, c *contract.Contract, database *dbtest.Database,
 	log := &logBuffer{t: t}
 	d := server.Dependencies{
 		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Metrics: server.NewMetrics(), Log: newLogger(c, log),
-		Now:     func() time.Time { return exampleTime },
-		Limiter: newLimiter(t, ratelimit.Config{Scale: 1000}), // the tests of the limits have their own
+		Now:         func() time.Time { return exampleTime },
+		Limiter:     newLimiter(t, ratelimit.Config{Scale: 1000}), // the tests of the limits have their own
+		Concurrency: server.Concurrency{Requests: 1000, Tenant: 1000},
 	}
 	for _, change := range adjust {
 		change(&d)
