@@ -5,15 +5,19 @@ SHELL      := /bin/bash -o pipefail
 GENERATE   := go tool -modfile=internal/tools/generate.mod
 LINT       := go tool -modfile=internal/tools/lint.mod
 GENERATED  := gen internal/contract/openapi.yaml
+REDOCLY    := npx --yes @redocly/cli@2.77.0
 TESTFLAGS  ?=
 FUZZTIME   ?= 30s
+FUZZSECONDS ?= 300
 
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 .PHONY: run
-run: build ## Serve the demo school on http://127.0.0.1:8080, with a database of its own
+run: ## Serve the demo school on http://127.0.0.1:8080, with a database of its own
+	@test -x bin/rollcall || echo "Building; the first time takes a minute or two."
+	@$(MAKE) --no-print-directory build
 	@exec bin/rollcall dev
 
 .PHONY: build
@@ -46,7 +50,8 @@ torture: test-tools ## Break network, PostgreSQL and Redis for longer; the figur
 	@cat bin/torture
 
 .PHONY: lint
-lint: ## Run the linters, go vet, and govulncheck where its database can be reached
+lint: ## Run the linters, go vet, redocly on openapi.yaml, and govulncheck where its database can be reached
+	$(REDOCLY) lint --config internal/tools/redocly.yaml openapi.yaml
 	go vet ./...
 	$(LINT) golangci-lint run
 	@if curl -sfL -m 10 -o /dev/null https://vuln.go.dev/index/modules.json; then \
@@ -64,6 +69,8 @@ verify: ## Fail when generated files or go.mod are not what their sources make
 		echo 'Generated files were stale; they are regenerated now: commit them.'; exit 1; \
 	fi
 	@go mod tidy -diff
+	@internal/tools/api-changes.sh check
+	@diff <(internal/tools/api-changes.sh changelog) docs/api-changelog.md || { echo 'docs/api-changelog.md is stale: make api-changelog'; exit 1; }
 	@echo 'Generated files and go.mod are up to date.'
 
 .PHONY: fmt
@@ -72,7 +79,7 @@ fmt: ## Format the Go code
 
 .PHONY: bench
 bench: ## Run the micro-benchmarks (docs/performance.md)
-	go test -run '^$$' -bench . -benchmem ./internal/contract/... ./internal/db
+	go test -run '^$$' -bench . -benchmem ./internal/contract/... ./internal/db ./internal/audit
 
 .PHONY: fuzz
 fuzz: ## Fuzz decoder, normaliser, body check and cursor, FUZZTIME each
@@ -84,7 +91,7 @@ fuzz: ## Fuzz decoder, normaliser, body check and cursor, FUZZTIME each
 # The race detector needs a C compiler, the test of /docs a browser, shared limits Redis, the pooler PgBouncer. Debian's are installed when we may; otherwise the
 # message says what is missing.
 .PHONY: test-tools browser
-test-tools: browser ## Install what only the tests need, if it is missing (Debian, as root)
+test-tools: browser client-ts ## Install what only the tests need, if it is missing (Debian, as root)
 	@$(call need,gcc,gcc libc6-dev,a C compiler for the race detector)
 	@$(call need,redis-server,redis-server,Redis for the limits that instances share)
 	@$(call need,pgbouncer /usr/sbin/pgbouncer,pgbouncer,PgBouncer for the tests behind it)
@@ -98,6 +105,24 @@ need = if command -v $(1) >/dev/null; then exit 0; fi; \
 	else \
 		echo 'make test needs $(3): install one of $(1).'; exit 1; \
 	fi
+
+.PHONY: client-ts
+client-ts: ## Make the TypeScript types of openapi.yaml, and compile the example that uses them
+	@$(call need,npm,nodejs npm,Node.js for the TypeScript client)
+	@cd docs/client-typescript && npm ci --silent --no-fund --no-audit && npm run --silent types && npm run --silent build
+
+.PHONY: api-changelog
+api-changelog: ## Write docs/api-changelog.md: openapi.yaml against the last released document
+	@internal/tools/api-changes.sh changelog > docs/api-changelog.md
+
+.PHONY: schemathesis
+schemathesis: build ## Run Schemathesis on a demo school of its own, FUZZSECONDS long
+	@$(call need,python3,python3 python3-venv,Python for Schemathesis)
+	@internal/tools/schemathesis/run.sh $(FUZZSECONDS)
+
+.PHONY: check-generators
+check-generators: ## Check that other generators make clients of openapi.yaml that compile (npm, PyPI)
+	@internal/tools/check-generators.sh
 
 .PHONY: clean
 clean: ## Remove build results; the demo's data in .data stays

@@ -203,7 +203,7 @@ func (s *service) runJobs(ctx context.Context) error {
 	defer pool.Close()
 	s.metrics.MustRegister(pool.Collector("jobs"))
 	runner, err := jobs.New(jobs.Config{
-		DB: pool, Tasks: jobs.Tasks(pool), Log: s.log, Metrics: s.metrics, Grace: s.config.ShutdownTimeout,
+		DB: pool, Tasks: jobs.Tasks(pool, s.log), Log: s.log, Metrics: s.metrics, Grace: s.config.ShutdownTimeout,
 	})
 	if err != nil {
 		return err

@@ -17,7 +17,116 @@ import (
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
+	"github.com/shopspring/decimal"
 )
+
+// Defines values for ActorKind.
+const (
+	ActorKindActorAnonymous ActorKind = "anonymous"
+	ActorKindActorDatabase  ActorKind = "database"
+	ActorKindActorJob       ActorKind = "job"
+	ActorKindActorOperator  ActorKind = "operator"
+	ActorKindActorUser      ActorKind = "user"
+)
+
+// Valid indicates whether the value is a known member of the ActorKind enum.
+func (e ActorKind) Valid() bool {
+	switch e {
+	case ActorKindActorAnonymous:
+		return true
+	case ActorKindActorDatabase:
+		return true
+	case ActorKindActorJob:
+		return true
+	case ActorKindActorOperator:
+		return true
+	case ActorKindActorUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AttendanceStatus.
+const (
+	AttendanceStatusAbsent  AttendanceStatus = "absent"
+	AttendanceStatusExcused AttendanceStatus = "excused"
+	AttendanceStatusLate    AttendanceStatus = "late"
+	AttendanceStatusPresent AttendanceStatus = "present"
+)
+
+// Valid indicates whether the value is a known member of the AttendanceStatus enum.
+func (e AttendanceStatus) Valid() bool {
+	switch e {
+	case AttendanceStatusAbsent:
+		return true
+	case AttendanceStatusExcused:
+		return true
+	case AttendanceStatusLate:
+		return true
+	case AttendanceStatusPresent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditChange.
+const (
+	AuditChangeAuditAttempt AuditChange = "attempt"
+	AuditChangeAuditCreate  AuditChange = "create"
+	AuditChangeAuditDelete  AuditChange = "delete"
+	AuditChangeAuditUpdate  AuditChange = "update"
+)
+
+// Valid indicates whether the value is a known member of the AuditChange enum.
+func (e AuditChange) Valid() bool {
+	switch e {
+	case AuditChangeAuditAttempt:
+		return true
+	case AuditChangeAuditCreate:
+		return true
+	case AuditChangeAuditDelete:
+		return true
+	case AuditChangeAuditUpdate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditFaultKind.
+const (
+	AuditFaultKindFaultBroken    AuditFaultKind = "broken"
+	AuditFaultKindFaultDeleted   AuditFaultKind = "deleted"
+	AuditFaultKindFaultEdited    AuditFaultKind = "edited"
+	AuditFaultKindFaultReordered AuditFaultKind = "reordered"
+	AuditFaultKindFaultRewritten AuditFaultKind = "rewritten"
+	AuditFaultKindFaultTruncated AuditFaultKind = "truncated"
+	AuditFaultKindFaultUnsealed  AuditFaultKind = "unsealed"
+)
+
+// Valid indicates whether the value is a known member of the AuditFaultKind enum.
+func (e AuditFaultKind) Valid() bool {
+	switch e {
+	case AuditFaultKindFaultBroken:
+		return true
+	case AuditFaultKindFaultDeleted:
+		return true
+	case AuditFaultKindFaultEdited:
+		return true
+	case AuditFaultKindFaultReordered:
+		return true
+	case AuditFaultKindFaultRewritten:
+		return true
+	case AuditFaultKindFaultTruncated:
+		return true
+	case AuditFaultKindFaultUnsealed:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for BloodGroup.
 const (
@@ -76,6 +185,30 @@ func (e EnrollmentStatus) Valid() bool {
 	}
 }
 
+// Defines values for ExamStatus.
+const (
+	ExamStatusCompleted ExamStatus = "completed"
+	ExamStatusDraft     ExamStatus = "draft"
+	ExamStatusPublished ExamStatus = "published"
+	ExamStatusScheduled ExamStatus = "scheduled"
+)
+
+// Valid indicates whether the value is a known member of the ExamStatus enum.
+func (e ExamStatus) Valid() bool {
+	switch e {
+	case ExamStatusCompleted:
+		return true
+	case ExamStatusDraft:
+		return true
+	case ExamStatusPublished:
+		return true
+	case ExamStatusScheduled:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FieldErrorIn.
 const (
 	FieldErrorInBody   FieldErrorIn = "body"
@@ -127,30 +260,21 @@ func (e Gender) Valid() bool {
 	}
 }
 
-// Defines values for LoginRequestTransport.
-const (
-	LoginRequestTransportBearer LoginRequestTransport = "bearer"
-)
-
-// Valid indicates whether the value is a known member of the LoginRequestTransport enum.
-func (e LoginRequestTransport) Valid() bool {
-	switch e {
-	case LoginRequestTransportBearer:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for MfaState.
 const (
-	MfaStateNone MfaState = "none"
+	MfaStateNone      MfaState = "none"
+	MfaStateRequired  MfaState = "required"
+	MfaStateSatisfied MfaState = "satisfied"
 )
 
 // Valid indicates whether the value is a known member of the MfaState enum.
 func (e MfaState) Valid() bool {
 	switch e {
 	case MfaStateNone:
+		return true
+	case MfaStateRequired:
+		return true
+	case MfaStateSatisfied:
 		return true
 	default:
 		return false
@@ -286,6 +410,57 @@ func (e StudentStatus) Valid() bool {
 	}
 }
 
+// Defines values for Transport.
+const (
+	TransportBearer Transport = "bearer"
+	TransportCookie Transport = "cookie"
+)
+
+// Valid indicates whether the value is a known member of the Transport enum.
+func (e Transport) Valid() bool {
+	switch e {
+	case TransportBearer:
+		return true
+	case TransportCookie:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Weekday.
+const (
+	WeekdayFriday    Weekday = "friday"
+	WeekdayMonday    Weekday = "monday"
+	WeekdaySaturday  Weekday = "saturday"
+	WeekdaySunday    Weekday = "sunday"
+	WeekdayThursday  Weekday = "thursday"
+	WeekdayTuesday   Weekday = "tuesday"
+	WeekdayWednesday Weekday = "wednesday"
+)
+
+// Valid indicates whether the value is a known member of the Weekday enum.
+func (e Weekday) Valid() bool {
+	switch e {
+	case WeekdayFriday:
+		return true
+	case WeekdayMonday:
+		return true
+	case WeekdaySaturday:
+		return true
+	case WeekdaySunday:
+		return true
+	case WeekdayThursday:
+		return true
+	case WeekdayTuesday:
+		return true
+	case WeekdayWednesday:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAcademicYearsParamsSort.
 const (
 	ListAcademicYearsParamsSortMinusStartDate ListAcademicYearsParamsSort = "-startDate"
@@ -295,6 +470,21 @@ const (
 func (e ListAcademicYearsParamsSort) Valid() bool {
 	switch e {
 	case ListAcademicYearsParamsSortMinusStartDate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListMissingRegistersParamsSort.
+const (
+	ListMissingRegistersParamsSortGradeLevel ListMissingRegistersParamsSort = "gradeLevel"
+)
+
+// Valid indicates whether the value is a known member of the ListMissingRegistersParamsSort enum.
+func (e ListMissingRegistersParamsSort) Valid() bool {
+	switch e {
+	case ListMissingRegistersParamsSortGradeLevel:
 		return true
 	default:
 		return false
@@ -325,6 +515,51 @@ const (
 func (e ListClassesParamsSort) Valid() bool {
 	switch e {
 	case ListClassesParamsSortGradeLevel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListExamsParamsSort.
+const (
+	ListExamsParamsSortMinusStartDate ListExamsParamsSort = "-startDate"
+)
+
+// Valid indicates whether the value is a known member of the ListExamsParamsSort enum.
+func (e ListExamsParamsSort) Valid() bool {
+	switch e {
+	case ListExamsParamsSortMinusStartDate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListExamResultsParamsSort.
+const (
+	ListExamResultsParamsSortLastName ListExamResultsParamsSort = "lastName"
+)
+
+// Valid indicates whether the value is a known member of the ListExamResultsParamsSort enum.
+func (e ListExamResultsParamsSort) Valid() bool {
+	switch e {
+	case ListExamResultsParamsSortLastName:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListExamPublicationsParamsSort.
+const (
+	ListExamPublicationsParamsSortMinusVersion ListExamPublicationsParamsSort = "-version"
+)
+
+// Valid indicates whether the value is a known member of the ListExamPublicationsParamsSort enum.
+func (e ListExamPublicationsParamsSort) Valid() bool {
+	switch e {
+	case ListExamPublicationsParamsSortMinusVersion:
 		return true
 	default:
 		return false
@@ -376,6 +611,21 @@ func (e ListSectionsParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListCorrectionsParamsSort.
+const (
+	ListCorrectionsParamsSortMinusCorrectedAt ListCorrectionsParamsSort = "-correctedAt"
+)
+
+// Valid indicates whether the value is a known member of the ListCorrectionsParamsSort enum.
+func (e ListCorrectionsParamsSort) Valid() bool {
+	switch e {
+	case ListCorrectionsParamsSortMinusCorrectedAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListStudentsParamsSort.
 const (
 	ListStudentsParamsSortAdmissionNumber ListStudentsParamsSort = "admissionNumber"
@@ -397,6 +647,21 @@ func (e ListStudentsParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListStudentAttendanceParamsSort.
+const (
+	ListStudentAttendanceParamsSortMinusDate ListStudentAttendanceParamsSort = "-date"
+)
+
+// Valid indicates whether the value is a known member of the ListStudentAttendanceParamsSort enum.
+func (e ListStudentAttendanceParamsSort) Valid() bool {
+	switch e {
+	case ListStudentAttendanceParamsSortMinusDate:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListEnrollmentsParamsSort.
 const (
 	ListEnrollmentsParamsSortMinusStartedOn ListEnrollmentsParamsSort = "-startedOn"
@@ -406,6 +671,36 @@ const (
 func (e ListEnrollmentsParamsSort) Valid() bool {
 	switch e {
 	case ListEnrollmentsParamsSortMinusStartedOn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStudentResultsParamsSort.
+const (
+	ListStudentResultsParamsSortMinusEndDate ListStudentResultsParamsSort = "-endDate"
+)
+
+// Valid indicates whether the value is a known member of the ListStudentResultsParamsSort enum.
+func (e ListStudentResultsParamsSort) Valid() bool {
+	switch e {
+	case ListStudentResultsParamsSortMinusEndDate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListSubjectsParamsSort.
+const (
+	ListSubjectsParamsSortName ListSubjectsParamsSort = "name"
+)
+
+// Valid indicates whether the value is a known member of the ListSubjectsParamsSort enum.
+func (e ListSubjectsParamsSort) Valid() bool {
+	switch e {
+	case ListSubjectsParamsSortName:
 		return true
 	default:
 		return false
@@ -520,14 +815,221 @@ type AcademicYearPatch struct {
 	StartDate *openapi_types.Date `json:"startDate,omitempty"`
 }
 
+// ActorKind Who did it: somebody signed in or not, who runs the service by a command, a periodic task, or somebody with direct access
+// to the database.
+type ActorKind string
+
 // AdmittedStudents The students that were admitted.
 type AdmittedStudents struct {
 	// Data The students, in the order of the request.
 	Data []Student `json:"data"`
 }
 
+// AttendanceCounts How many marks there are of each status.
+type AttendanceCounts struct {
+	// Absent Was not there.
+	Absent int64 `json:"absent"`
+
+	// Excused Was not there, and had leave.
+	Excused int64 `json:"excused"`
+
+	// Late Came late.
+	Late int64 `json:"late"`
+
+	// Present Was there.
+	Present int64 `json:"present"`
+}
+
+// AttendanceStatus Whether a student was there. One who came late was there; one who was excused was not.
+type AttendanceStatus string
+
+// AttendanceSummary How many attended in a range of days.
+type AttendanceSummary struct {
+	// Counts How many marks there are of each status.
+	Counts AttendanceCounts `json:"counts"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// Sections The sections that have marks, by grade, class and name.
+	Sections []SectionAttendance `json:"sections"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+}
+
+// AuditChange What became of the row; or `attempt`, of a user: a password or a code was tried. If it was right, the same request left what
+// it was for: a session that was created, a password that was changed.
+type AuditChange string
+
+// AuditContent What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+// when there is nothing to show.
+type AuditContent = json.RawMessage
+
+// AuditEvent One row that was created, changed or deleted, or one try to sign in.
+type AuditEvent struct {
+	// Action What was done: an operationId of this document, a periodic task or a command.
+	Action string `json:"action"`
+
+	// ActorId The user who did it.
+	ActorId *openapi_types.UUID `json:"actorId,omitempty"`
+
+	// ActorKind Who did it: somebody signed in or not, who runs the service by a command, a periodic task, or somebody with direct access
+	// to the database.
+	ActorKind ActorKind `json:"actorKind"`
+
+	// After What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+	// when there is nothing to show.
+	After *AuditContent `json:"after,omitempty"`
+
+	// Before What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+	// when there is nothing to show.
+	Before *AuditContent `json:"before,omitempty"`
+
+	// Change What became of the row; or `attempt`, of a user: a password or a code was tried. If it was right, the same request left what
+	// it was for: a session that was created, a password that was changed.
+	Change AuditChange `json:"change"`
+
+	// ErasedAt When `before` and `after` were erased; absent when they were not.
+	ErasedAt *time.Time `json:"erasedAt,omitempty"`
+
+	// Id The event; ids are in the order of time.
+	Id openapi_types.UUID `json:"id"`
+
+	// RecordedAt When it was written.
+	RecordedAt time.Time `json:"recordedAt"`
+
+	// RemoteAddress The network address that asked.
+	RemoteAddress *string `json:"remoteAddress,omitempty"`
+
+	// RequestId The request in the log.
+	RequestId *string `json:"requestId,omitempty"`
+
+	// ResourceId Which row; of a row that links two, such as `studentGuardian`, the first. Absent when somebody tried to sign in as nobody who is there.
+	ResourceId *openapi_types.UUID `json:"resourceId,omitempty"`
+
+	// ResourceType What kind of row: `student`, `enrollment`, `userRole`.
+	ResourceType string `json:"resourceType"`
+
+	// SessionId The session in which it was done.
+	SessionId *openapi_types.UUID `json:"sessionId,omitempty"`
+}
+
+// AuditEventList A page of a list.
+type AuditEventList struct {
+	// Data The rows.
+	Data []AuditEvent `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// AuditFault The first thing that is wrong.
+type AuditFault struct {
+	// EventId The event; absent when it is not known.
+	EventId *openapi_types.UUID `json:"eventId,omitempty"`
+
+	// Kind `edited`, `deleted`, `reordered`: of an event. `broken`: a place is not the one that was made there. `truncated`, `rewritten`:
+	// the chain does not have the head that was sent. `unsealed`: an event that was not written by the service.
+	Kind AuditFaultKind `json:"kind"`
+
+	// Message What is wrong, for people.
+	Message string `json:"message"`
+
+	// Position The place in the chain; absent for an event without one.
+	Position *int64 `json:"position,omitempty"`
+}
+
+// AuditFaultKind `edited`, `deleted`, `reordered`: of an event. `broken`: a place is not the one that was made there. `truncated`, `rewritten`:
+// the chain does not have the head that was sent. `unsealed`: an event that was not written by the service.
+type AuditFaultKind string
+
+// AuditHead A place of the chain with its hash, as the log has it.
+type AuditHead struct {
+	// Hash Its hash, 64 hexadecimal digits.
+	Hash string `json:"hash"`
+
+	// Position The place, from 1.
+	Position int64 `json:"position"`
+}
+
+// AuditVerification What a verification has found.
+type AuditVerification struct {
+	// Checked Places that are good.
+	Checked int64 `json:"checked"`
+
+	// Erased Of them, those whose event has no content any more.
+	Erased int64 `json:"erased"`
+
+	// Fault The first thing that is wrong.
+	Fault *AuditFault `json:"fault,omitempty"`
+
+	// Head A place of the chain with its hash, as the log has it.
+	Head *AuditHead `json:"head,omitempty"`
+
+	// IsComplete Whether all was looked at. Not so when something is wrong, or the time was over.
+	IsComplete bool `json:"isComplete"`
+
+	// IsIntact Whether nothing is wrong, as far as it was looked at.
+	IsIntact bool `json:"isIntact"`
+
+	// NextPosition Where to go on, when the time was over.
+	NextPosition *int64 `json:"nextPosition,omitempty"`
+}
+
+// AuditVerificationInput What to verify; all of it when empty.
+type AuditVerificationInput struct {
+	// From The first place; that of the chain when absent.
+	From *int64 `json:"from,omitempty"`
+
+	// Head A place of the chain with its hash, as the log has it.
+	Head *AuditHead `json:"head,omitempty"`
+
+	// To The last place; that of the chain when absent.
+	To *int64 `json:"to,omitempty"`
+}
+
 // BloodGroup Blood group.
 type BloodGroup string
+
+// Calendar When there is school in an academic year, and when not.
+type Calendar struct {
+	// AcademicYearId The academic year.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// Holidays The days without school, from the first to the last.
+	Holidays []Holiday `json:"holidays"`
+
+	// Terms The terms, from the first to the last.
+	Terms []Term `json:"terms"`
+}
+
+// CalendarReplacement The calendar that a year has from now on.
+type CalendarReplacement struct {
+	// Holidays Up to a hundred, in any order.
+	Holidays []HolidayInput `json:"holidays"`
+
+	// Terms Up to twelve, in any order.
+	Terms []TermInput `json:"terms"`
+}
+
+// CardAttendance Attendance up to the exam: from the first day of its term, or else of the year, to its last day. None without a day in a register.
+type CardAttendance struct {
+	// Attended Of these, days on which the student came, late or not.
+	Attended int32 `json:"attended"`
+
+	// Days Days on which the student was in a register.
+	Days int32 `json:"days"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// Rate 0 to 100, at most two decimal places.
+	Rate Percentage `json:"rate"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+}
 
 // Class A grade of an institution.
 type Class struct {
@@ -589,6 +1091,57 @@ type ClassPatch struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// Correction A change of a mark.
+type Correction struct {
+	// After What a mark says.
+	After Mark `json:"after"`
+
+	// Before What a mark says.
+	Before Mark `json:"before"`
+
+	// CorrectedAt When it was changed.
+	CorrectedAt time.Time `json:"correctedAt"`
+
+	// CorrectedBy Who changed a mark.
+	CorrectedBy Corrector `json:"correctedBy"`
+
+	// FirstName First name.
+	FirstName string `json:"firstName"`
+
+	// LastName Last name.
+	LastName string `json:"lastName"`
+
+	// MarkedAt When that was.
+	MarkedAt time.Time `json:"markedAt"`
+
+	// MarkedBy The user who had made the mark before.
+	MarkedBy openapi_types.UUID `json:"markedBy"`
+
+	// StudentId The student.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// CorrectionList A page of a list.
+type CorrectionList struct {
+	// Data The rows.
+	Data []Correction `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// Corrector Who changed a mark.
+type Corrector struct {
+	// FirstName First name.
+	FirstName string `json:"firstName"`
+
+	// LastName Last name.
+	LastName string `json:"lastName"`
+
+	// UserId The user.
+	UserId openapi_types.UUID `json:"userId"`
+}
+
 // CustomFields Fields of the school's own: at most 50 names, three levels and 16 KiB. In a patch they are merged name by name, and
 // a name with null is removed.
 type CustomFields = json.RawMessage
@@ -644,6 +1197,228 @@ type EnrollmentList struct {
 // EnrollmentStatus Whether the enrollment is open, or how it ended.
 type EnrollmentStatus string
 
+// Exam An exam of a class.
+type Exam struct {
+	// AcademicYearId The year.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"createdAt"`
+
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Id Its id.
+	Id openapi_types.UUID `json:"id"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+
+	// Status How far an exam is.
+	Status ExamStatus `json:"status"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// ExamCreate An exam to be created.
+type ExamCreate struct {
+	// AcademicYearId A year of the class's institution.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// EndDate The last day, not before the first; in the year.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Name The name, unique in the class and year.
+	Name string `json:"name"`
+
+	// StartDate The first day; in the year.
+	StartDate openapi_types.Date `json:"startDate"`
+}
+
+// ExamList A page of a list.
+type ExamList struct {
+	// Data The rows.
+	Data []Exam `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamPaper What a subject is in an exam.
+type ExamPaper struct {
+	// HeldOn The day.
+	HeldOn *openapi_types.Date `json:"heldOn,omitempty"`
+
+	// IsElective Whether not everybody takes it.
+	IsElective bool `json:"isElective"`
+
+	// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+	MaxMarks MaxMarks `json:"maxMarks"`
+
+	// SubjectId The subject.
+	SubjectId openapi_types.UUID `json:"subjectId"`
+
+	// SubjectName Its name.
+	SubjectName string `json:"subjectName"`
+
+	// Weight What marks are multiplied by in the total: 0.01 to 9999.99, at most two decimal places.
+	Weight Weight `json:"weight"`
+}
+
+// ExamPaperInput A paper to be set.
+type ExamPaperInput struct {
+	// HeldOn The day, between the exam's first and last.
+	HeldOn *openapi_types.Date `json:"heldOn,omitempty"`
+
+	// IsElective Whether it can be published although not everybody has a result.
+	IsElective *bool `json:"isElective,omitempty"`
+
+	// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+	MaxMarks MaxMarks `json:"maxMarks"`
+
+	// SubjectId An active subject of the institution.
+	SubjectId openapi_types.UUID `json:"subjectId"`
+
+	// Weight What marks are multiplied by in the total.
+	Weight *decimal.Decimal `json:"weight,omitempty"`
+}
+
+// ExamPaperList All papers of an exam.
+type ExamPaperList struct {
+	// Data The rows.
+	Data []ExamPaper `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamPaperReplacement The papers that an exam has from now on.
+type ExamPaperReplacement struct {
+	// Papers In their order; one a subject.
+	Papers []ExamPaperInput `json:"papers"`
+}
+
+// ExamPatch What changes of an exam.
+type ExamPatch struct {
+	// EndDate The last day, not before the first; in the year.
+	EndDate *openapi_types.Date `json:"endDate,omitempty"`
+
+	// Name The name, unique in the class and year.
+	Name *string `json:"name,omitempty"`
+
+	// StartDate The first day; in the year.
+	StartDate *openapi_types.Date `json:"startDate,omitempty"`
+
+	// Status How far an exam is.
+	Status *ExamStatus `json:"status,omitempty"`
+}
+
+// ExamPublication A published version of an exam.
+type ExamPublication struct {
+	// PublishedAt When.
+	PublishedAt time.Time `json:"publishedAt"`
+
+	// PublishedBy The user.
+	PublishedBy openapi_types.UUID `json:"publishedBy"`
+
+	// Reason Why it was corrected; absent for the first.
+	Reason *string `json:"reason,omitempty"`
+
+	// Version 1 for the first publishing.
+	Version int32 `json:"version"`
+}
+
+// ExamPublicationList A page of a list.
+type ExamPublicationList struct {
+	// Data The rows.
+	Data []ExamPublication `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamResult Somebody who takes an exam, with the result in one paper where there is one.
+type ExamResult struct {
+	// Absent Whether the student did not sit the paper.
+	Absent bool `json:"absent"`
+
+	// FirstName First name.
+	FirstName string `json:"firstName"`
+
+	// GradedAt When it was entered.
+	GradedAt *time.Time `json:"gradedAt,omitempty"`
+
+	// GradedBy The user who entered it; absent while nobody has.
+	GradedBy *openapi_types.UUID `json:"gradedBy,omitempty"`
+
+	// LastName Last name.
+	LastName string `json:"lastName"`
+
+	// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+	Marks *Marks `json:"marks,omitempty"`
+
+	// Remark What is said of it.
+	Remark *string `json:"remark,omitempty"`
+
+	// RollNumber The number in the section.
+	RollNumber *int32 `json:"rollNumber,omitempty"`
+
+	// SectionId The section in which the student takes the exam.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// StudentId The student.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// ExamResultEntries Results in one paper.
+type ExamResultEntries struct {
+	// Reason Why a published exam is corrected; of others there is none.
+	Reason *string `json:"reason,omitempty"`
+
+	// Results Each student once.
+	Results []ExamResultEntry `json:"results"`
+}
+
+// ExamResultEntry The result of a student, marks or absence.
+type ExamResultEntry struct {
+	// Absent Whether the student did not sit the paper; then there are no marks.
+	Absent *bool `json:"absent,omitempty"`
+
+	// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+	Marks *Marks `json:"marks,omitempty"`
+
+	// Remark Shown on the report card; none when absent from the request.
+	Remark *string `json:"remark,omitempty"`
+
+	// StudentId Somebody who takes the exam.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// ExamResultList A page of a list.
+type ExamResultList struct {
+	// Data The rows.
+	Data []ExamResult `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamStatus How far an exam is.
+type ExamStatus string
+
 // FieldError One fault of a request.
 type FieldError struct {
 	// Code The rule that was broken: the schema keyword (`required`, `format`, `maxLength` ...) or a name of ours (`unique`, `reference` ...).
@@ -667,6 +1442,36 @@ type FieldErrorIn string
 
 // Gender Gender.
 type Gender string
+
+// GradePoints 0 to 99.99, at most two decimal places.
+type GradePoints = decimal.Decimal
+
+// GradingBand A grade.
+type GradingBand struct {
+	// MinPercentage 0 to 100, at most two decimal places.
+	MinPercentage Percentage `json:"minPercentage"`
+
+	// Name The grade.
+	Name string `json:"name"`
+
+	// Points 0 to 99.99, at most two decimal places.
+	Points *GradePoints `json:"points,omitempty"`
+}
+
+// GradingScale How percentages become grades.
+type GradingScale struct {
+	// Bands The grades, the best first.
+	Bands []GradingBand `json:"bands"`
+
+	// IsDefault Whether the institution has set none.
+	IsDefault bool `json:"isDefault"`
+}
+
+// GradingScaleReplacement The scale from now on.
+type GradingScaleReplacement struct {
+	// Bands In any order; empty for the default.
+	Bands []GradingBand `json:"bands"`
+}
 
 // Guardian A guardian of a student.
 type Guardian struct {
@@ -752,6 +1557,30 @@ type GuardianUpdate struct {
 	Relationship Relationship `json:"relationship"`
 }
 
+// Holiday A day, or some, without school.
+type Holiday struct {
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+}
+
+// HolidayInput A day, or some, without school.
+type HolidayInput struct {
+	// EndDate The last day; the first when absent.
+	EndDate *openapi_types.Date `json:"endDate,omitempty"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+}
+
 // Institution A school or campus of the group.
 type Institution struct {
 	// Code The short code.
@@ -769,8 +1598,14 @@ type Institution struct {
 	// Name The name.
 	Name string `json:"name"`
 
+	// TimeZone The time zone, which says what day it is there.
+	TimeZone string `json:"timeZone"`
+
 	// UpdatedAt When it was last changed.
 	UpdatedAt time.Time `json:"updatedAt"`
+
+	// WorkingDays The days of the week with school, from Monday.
+	WorkingDays []Weekday `json:"workingDays"`
 }
 
 // InstitutionCreate A school or campus of the group.
@@ -783,6 +1618,12 @@ type InstitutionCreate struct {
 
 	// Name The name, unique in the group.
 	Name string `json:"name"`
+
+	// TimeZone A name of the IANA time zone database; it says what day it is there.
+	TimeZone *string `json:"timeZone,omitempty"`
+
+	// WorkingDays The days of the week with school; Monday to Friday when absent.
+	WorkingDays *[]Weekday `json:"workingDays,omitempty"`
 }
 
 // InstitutionList A page of a list.
@@ -804,6 +1645,12 @@ type InstitutionPatch struct {
 
 	// Name The name, unique in the group.
 	Name *string `json:"name,omitempty"`
+
+	// TimeZone A name of the IANA time zone database; it says what day it is there.
+	TimeZone *string `json:"timeZone,omitempty"`
+
+	// WorkingDays The days of the week with school.
+	WorkingDays *[]Weekday `json:"workingDays,omitempty"`
 }
 
 // LoginRequest A sign-in.
@@ -817,15 +1664,116 @@ type LoginRequest struct {
 	// Tenant The short name of the school group.
 	Tenant string `json:"tenant"`
 
-	// Transport How the token will be sent.
-	Transport *LoginRequestTransport `json:"transport,omitempty"`
+	// Transport How the session is sent, in the header Authorization or as a cookie.
+	Transport *Transport `json:"transport,omitempty"`
 }
 
-// LoginRequestTransport How the token will be sent.
-type LoginRequestTransport string
+// Mark What a mark says.
+type Mark struct {
+	// Note What there is to say.
+	Note *string `json:"note,omitempty"`
 
-// MfaState Whether a second factor is asked for.
+	// Status Whether a student was there. One who came late was there; one who was excused was not.
+	Status AttendanceStatus `json:"status"`
+}
+
+// MarkInput Whether a student was there.
+type MarkInput struct {
+	// Note What there is to say; none when absent.
+	Note *string `json:"note,omitempty"`
+
+	// Status Whether a student was there. One who came late was there; one who was excused was not.
+	Status AttendanceStatus `json:"status"`
+
+	// StudentId A student who attends the section on the day.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+type Marks = decimal.Decimal
+
+// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+type MaxMarks = decimal.Decimal
+
+// MfaActivation A session with a fresh token, and the recovery codes.
+type MfaActivation struct {
+	// CsrfToken Send it as `X-CSRF-Token`; only when the session is a cookie.
+	CsrfToken *string `json:"csrfToken,omitempty"`
+
+	// ExpiresAt When the session ends.
+	ExpiresAt time.Time `json:"expiresAt"`
+
+	// Mfa Whether a second factor is asked for: `required` until one is verified, or enrolled by who has none; `none` where none is
+	// asked for.
+	Mfa MfaState `json:"mfa"`
+
+	// RecoveryCodes Ten, each good once. They are shown once.
+	RecoveryCodes []string `json:"recoveryCodes"`
+
+	// Token Send it as `Authorization: Bearer ...`. It is shown once; absent when the session is a cookie.
+	Token *string `json:"token,omitempty"`
+
+	// User The user of a session.
+	User SessionUser `json:"user"`
+}
+
+// MfaCode A code of the authenticator app.
+type MfaCode struct {
+	// Code The six digits that the app shows.
+	Code TotpCode `json:"code"`
+}
+
+// MfaEnrollment A second factor that waits for its first code.
+type MfaEnrollment struct {
+	// OtpauthUri For a QR code.
+	OtpauthUri string `json:"otpauthUri"`
+
+	// Secret For typing into an authenticator app, base32.
+	Secret string `json:"secret"`
+}
+
+// MfaState Whether a second factor is asked for: `required` until one is verified, or enrolled by who has none; `none` where none is
+// asked for.
 type MfaState string
+
+// MfaVerification Either a code of the authenticator app or a recovery code.
+type MfaVerification struct {
+	// Code The six digits that the app shows.
+	Code *TotpCode `json:"code,omitempty"`
+
+	// RecoveryCode One of the recovery codes; dashes, spaces and case do not matter.
+	RecoveryCode *string `json:"recoveryCode,omitempty"`
+}
+
+// MissingRegister A section whose register was not taken.
+type MissingRegister struct {
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// ClassName Its name.
+	ClassName string `json:"className"`
+
+	// Date The day.
+	Date openapi_types.Date `json:"date"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// SectionId The section.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// SectionName Its name.
+	SectionName string `json:"sectionName"`
+}
+
+// MissingRegisterList A page of a list.
+type MissingRegisterList struct {
+	// Data The rows.
+	Data []MissingRegister `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
 
 // NewPassword A password to be set; any characters, at least twelve.
 type NewPassword = string
@@ -859,6 +1807,9 @@ type PasswordChange struct {
 	// NewPassword A password to be set; any characters, at least twelve.
 	NewPassword NewPassword `json:"newPassword"`
 }
+
+// Percentage 0 to 100, at most two decimal places.
+type Percentage = decimal.Decimal
 
 // Permission Something that a role can permit.
 type Permission struct {
@@ -906,8 +1857,143 @@ type Problem struct {
 // the user teaches, or on the students that the user is a guardian of.
 type Reach string
 
+// RecordedExamResults The results that were written.
+type RecordedExamResults struct {
+	// Data The results, by name.
+	Data []ExamResult `json:"data"`
+}
+
+// Register The attendance of a section on a day.
+type Register struct {
+	// Date The day.
+	Date openapi_types.Date `json:"date"`
+
+	// IsTaken Whether anybody was marked.
+	IsTaken bool `json:"isTaken"`
+
+	// Marks The students, by roll number.
+	Marks []RegisterEntry `json:"marks"`
+
+	// SectionId The section.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// TakenAt When.
+	TakenAt *time.Time `json:"takenAt,omitempty"`
+
+	// TakenBy The user who marked first.
+	TakenBy *openapi_types.UUID `json:"takenBy,omitempty"`
+
+	// UpdatedAt When.
+	UpdatedAt *time.Time `json:"updatedAt,omitempty"`
+
+	// UpdatedBy The user who marked last.
+	UpdatedBy *openapi_types.UUID `json:"updatedBy,omitempty"`
+}
+
+// RegisterEntry A student of a register.
+type RegisterEntry struct {
+	// Corrections How often the mark was changed.
+	Corrections int32 `json:"corrections"`
+
+	// FirstName First name.
+	FirstName string `json:"firstName"`
+
+	// LastName Last name.
+	LastName string `json:"lastName"`
+
+	// MarkedAt When.
+	MarkedAt *time.Time `json:"markedAt,omitempty"`
+
+	// MarkedBy The user who made the mark as it is now.
+	MarkedBy *openapi_types.UUID `json:"markedBy,omitempty"`
+
+	// Note What there is to say.
+	Note *string `json:"note,omitempty"`
+
+	// RollNumber The number in the section.
+	RollNumber *int32 `json:"rollNumber,omitempty"`
+
+	// Status Whether a student was there. One who came late was there; one who was excused was not.
+	Status *AttendanceStatus `json:"status,omitempty"`
+
+	// StudentId The student.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// RegisterMarks Marks of a section and day.
+type RegisterMarks struct {
+	// Marks Up to a hundred, each student once.
+	Marks []MarkInput `json:"marks"`
+}
+
 // Relationship What the guardian is to the student.
 type Relationship string
+
+// ReportCard What was published of a student in an exam. It stays as it is.
+type ReportCard struct {
+	// Absences Papers among them that the student did not sit.
+	Absences int32 `json:"absences"`
+
+	// AcademicYearId The year.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// Attendance Attendance up to the exam: from the first day of its term, or else of the year, to its last day. None without a day in a register.
+	Attendance *CardAttendance `json:"attendance,omitempty"`
+
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// ExamId The exam.
+	ExamId openapi_types.UUID `json:"examId"`
+
+	// ExamName Its name.
+	ExamName string `json:"examName"`
+
+	// Grade The overall grade; none with an absence.
+	Grade *string `json:"grade,omitempty"`
+
+	// Percentage 0 to 100, at most two decimal places.
+	Percentage *Percentage `json:"percentage,omitempty"`
+
+	// Points 0 to 99.99, at most two decimal places.
+	Points *GradePoints `json:"points,omitempty"`
+
+	// PublishedAt When this version was published.
+	PublishedAt time.Time `json:"publishedAt"`
+
+	// Rank The place in the section; who has the same total shares it. None with an absence.
+	Rank *int32 `json:"rank,omitempty"`
+
+	// SectionId The section in which the student took the exam.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+
+	// Subjects The papers that the student has a result in, in the exam's order.
+	Subjects []SubjectResult `json:"subjects"`
+
+	// TotalMarks A sum of marks times their weights, exact.
+	TotalMarks TotalMarks `json:"totalMarks"`
+
+	// TotalMaxMarks A sum of marks times their weights, exact.
+	TotalMaxMarks TotalMarks `json:"totalMaxMarks"`
+
+	// Version 1 for the first publishing; one more for every correction.
+	Version int32 `json:"version"`
+}
+
+// ReportCardList A page of a list.
+type ReportCardList struct {
+	// Data The rows.
+	Data []ReportCard `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
 
 // Role What somebody is in the school, and so may do.
 type Role struct {
@@ -1038,6 +2124,24 @@ type Section struct {
 	UpdatedAt time.Time `json:"updatedAt"`
 }
 
+// SectionAttendance How many attended a section.
+type SectionAttendance struct {
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// ClassName Its name.
+	ClassName string `json:"className"`
+
+	// Counts How many marks there are of each status.
+	Counts AttendanceCounts `json:"counts"`
+
+	// SectionId The section.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// SectionName Its name.
+	SectionName string `json:"sectionName"`
+}
+
 // SectionCreate A part of a class.
 type SectionCreate struct {
 	// Capacity Places.
@@ -1079,17 +2183,24 @@ type Session struct {
 	// CreatedAt When it began.
 	CreatedAt time.Time `json:"createdAt"`
 
+	// CsrfToken Send it as `X-CSRF-Token`; only when the session is a cookie.
+	CsrfToken *string `json:"csrfToken,omitempty"`
+
 	// ExpiresAt When it ends.
 	ExpiresAt time.Time `json:"expiresAt"`
 
 	// Id The session.
 	Id openapi_types.UUID `json:"id"`
 
-	// Mfa Whether a second factor is asked for.
+	// Mfa Whether a second factor is asked for: `required` until one is verified, or enrolled by who has none; `none` where none is
+	// asked for.
 	Mfa MfaState `json:"mfa"`
 
 	// Tenant The school group of a session.
 	Tenant SessionTenant `json:"tenant"`
+
+	// Transport How the session is sent, in the header Authorization or as a cookie.
+	Transport Transport `json:"transport"`
 
 	// User The user of a session.
 	User SessionUser `json:"user"`
@@ -1123,6 +2234,9 @@ type SessionSummary struct {
 
 	// RemoteAddress The network address that signed in.
 	RemoteAddress *string `json:"remoteAddress,omitempty"`
+
+	// Transport How the session is sent, in the header Authorization or as a cookie.
+	Transport Transport `json:"transport"`
 
 	// UserAgent The program that signed in.
 	UserAgent *string `json:"userAgent,omitempty"`
@@ -1161,16 +2275,20 @@ type SessionUser struct {
 	Roles []string `json:"roles"`
 }
 
-// SignIn A fresh session.
+// SignIn A session with a fresh token.
 type SignIn struct {
+	// CsrfToken Send it as `X-CSRF-Token`; only when the session is a cookie.
+	CsrfToken *string `json:"csrfToken,omitempty"`
+
 	// ExpiresAt When the session ends.
 	ExpiresAt time.Time `json:"expiresAt"`
 
-	// Mfa Whether a second factor is asked for.
+	// Mfa Whether a second factor is asked for: `required` until one is verified, or enrolled by who has none; `none` where none is
+	// asked for.
 	Mfa MfaState `json:"mfa"`
 
-	// Token Send it as `Authorization: Bearer ...`. It is shown once.
-	Token string `json:"token"`
+	// Token Send it as `Authorization: Bearer ...`. It is shown once; absent when the session is a cookie.
+	Token *string `json:"token,omitempty"`
 
 	// User The user of a session.
 	User SessionUser `json:"user"`
@@ -1285,6 +2403,9 @@ type StudentAdmission struct {
 	// LastName Last name.
 	LastName string `json:"lastName"`
 
+	// Overbook Take the student although the section is full. Needs `students:overbook`.
+	Overbook *bool `json:"overbook,omitempty"`
+
 	// Phone Digits, spaces and -+().
 	Phone *string `json:"phone,omitempty"`
 
@@ -1299,6 +2420,42 @@ type StudentAdmission struct {
 type StudentAdmissions struct {
 	// Students Who is admitted.
 	Students []StudentAdmission `json:"students"`
+}
+
+// StudentAttendance A student's mark of a day.
+type StudentAttendance struct {
+	// Corrections How often the mark was changed.
+	Corrections int32 `json:"corrections"`
+
+	// Date The day.
+	Date openapi_types.Date `json:"date"`
+
+	// MarkedAt When.
+	MarkedAt time.Time `json:"markedAt"`
+
+	// MarkedBy The user who made the mark as it is now.
+	MarkedBy openapi_types.UUID `json:"markedBy"`
+
+	// Note What there is to say.
+	Note *string `json:"note,omitempty"`
+
+	// SectionId The section whose register it is in.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// Status Whether a student was there. One who came late was there; one who was excused was not.
+	Status AttendanceStatus `json:"status"`
+}
+
+// StudentAttendanceList A page of a list, and the counts of the whole list.
+type StudentAttendanceList struct {
+	// Counts How many marks there are of each status.
+	Counts AttendanceCounts `json:"counts"`
+
+	// Data The rows.
+	Data []StudentAttendance `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
 }
 
 // StudentList A page of a list.
@@ -1359,6 +2516,102 @@ type StudentPatchGender string
 // StudentStatus Whether the student attends.
 type StudentStatus string
 
+// Subject What an institution teaches.
+type Subject struct {
+	// Code The short code.
+	Code string `json:"code"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"createdAt"`
+
+	// Id Its id.
+	Id openapi_types.UUID `json:"id"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// IsActive Whether it is taught.
+	IsActive bool `json:"isActive"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// SubjectCreate What an institution teaches.
+type SubjectCreate struct {
+	// Code The short code, unique in the institution.
+	Code string `json:"code"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// IsActive An inactive one is taught no more.
+	IsActive *bool `json:"isActive,omitempty"`
+
+	// Name The name, unique in the institution.
+	Name string `json:"name"`
+}
+
+// SubjectList A page of a list.
+type SubjectList struct {
+	// Data The rows.
+	Data []Subject `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// SubjectPatch What an institution teaches.
+type SubjectPatch struct {
+	// Code The short code, unique in the institution.
+	Code *string `json:"code,omitempty"`
+
+	// IsActive An inactive one is taught no more.
+	IsActive *bool `json:"isActive,omitempty"`
+
+	// Name The name, unique in the institution.
+	Name *string `json:"name,omitempty"`
+}
+
+// SubjectResult A subject on a report card.
+type SubjectResult struct {
+	// Absent Whether the student did not sit the paper.
+	Absent bool `json:"absent"`
+
+	// Grade The grade.
+	Grade *string `json:"grade,omitempty"`
+
+	// IsElective Whether not everybody took it.
+	IsElective bool `json:"isElective"`
+
+	// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+	Marks *Marks `json:"marks,omitempty"`
+
+	// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+	MaxMarks MaxMarks `json:"maxMarks"`
+
+	// Percentage 0 to 100, at most two decimal places.
+	Percentage *Percentage `json:"percentage,omitempty"`
+
+	// Points 0 to 99.99, at most two decimal places.
+	Points *GradePoints `json:"points,omitempty"`
+
+	// Remark What the teacher says of it.
+	Remark *string `json:"remark,omitempty"`
+
+	// SubjectId The subject.
+	SubjectId openapi_types.UUID `json:"subjectId"`
+
+	// SubjectName Its name when it was published.
+	SubjectName string `json:"subjectName"`
+
+	// Weight What marks are multiplied by in the total: 0.01 to 9999.99, at most two decimal places.
+	Weight Weight `json:"weight"`
+}
+
 // Teacher A teacher of a section.
 type Teacher struct {
 	// FirstName First name.
@@ -1367,12 +2620,18 @@ type Teacher struct {
 	// LastName Last name.
 	LastName string `json:"lastName"`
 
+	// SubjectIds The subjects taught there, by name.
+	SubjectIds []openapi_types.UUID `json:"subjectIds"`
+
 	// UserId The user.
 	UserId openapi_types.UUID `json:"userId"`
 }
 
 // TeacherAssignment A user who teaches a section.
 type TeacherAssignment struct {
+	// SubjectIds What the teacher teaches there, active subjects of the institution; none for a teacher of the whole class.
+	SubjectIds *[]openapi_types.UUID `json:"subjectIds,omitempty"`
+
 	// UserId An active user.
 	UserId openapi_types.UUID `json:"userId"`
 }
@@ -1392,6 +2651,36 @@ type TeacherReplacement struct {
 	Teachers []TeacherAssignment `json:"teachers"`
 }
 
+// Term A part of an academic year with school.
+type Term struct {
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+}
+
+// TermInput A part of an academic year with school.
+type TermInput struct {
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Name The name, once in the year.
+	Name string `json:"name"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+}
+
+// TotalMarks A sum of marks times their weights, exact.
+type TotalMarks = decimal.Decimal
+
+// TotpCode The six digits that the app shows.
+type TotpCode = string
+
 // Transfer The next place of a student.
 type Transfer struct {
 	// AcademicYearId A year of the institution; active and not over.
@@ -1406,6 +2695,9 @@ type Transfer struct {
 	// InstitutionId Another institution of the group; the present one when absent.
 	InstitutionId *openapi_types.UUID `json:"institutionId,omitempty"`
 
+	// Overbook Take the student although the section is full. Needs `students:overbook`.
+	Overbook *bool `json:"overbook,omitempty"`
+
 	// Reason Why.
 	Reason *string `json:"reason,omitempty"`
 
@@ -1418,6 +2710,9 @@ type Transfer struct {
 	// StartedOn The first day there; today (UTC) when absent.
 	StartedOn *openapi_types.Date `json:"startedOn,omitempty"`
 }
+
+// Transport How the session is sent, in the header Authorization or as a cookie.
+type Transport string
 
 // User Somebody with an account.
 type User struct {
@@ -1488,6 +2783,12 @@ type UserPatch struct {
 	LastName *string `json:"lastName,omitempty"`
 }
 
+// Weekday A day of the week.
+type Weekday string
+
+// Weight What marks are multiplied by in the total: 0.01 to 9999.99, at most two decimal places.
+type Weight = decimal.Decimal
+
 // Withdrawal How an enrollment ends.
 type Withdrawal struct {
 	// EndedOn The last day; today (UTC) when absent.
@@ -1500,6 +2801,9 @@ type Withdrawal struct {
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// ExamId defines model for ExamId.
+type ExamId = openapi_types.UUID
+
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
@@ -1511,6 +2815,12 @@ type Limit = int
 
 // Page defines model for Page.
 type Page = int32
+
+// RegisterDate defines model for RegisterDate.
+type RegisterDate = openapi_types.Date
+
+// RegisterSectionId defines model for RegisterSectionId.
+type RegisterSectionId = openapi_types.UUID
 
 // RoleId defines model for RoleId.
 type RoleId = openapi_types.UUID
@@ -1575,6 +2885,81 @@ type ListAcademicYearsParams struct {
 // ListAcademicYearsParamsSort defines parameters for ListAcademicYears.
 type ListAcademicYearsParamsSort string
 
+// ListMissingRegistersParams defines parameters for ListMissingRegisters.
+type ListMissingRegistersParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListMissingRegistersParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Date The day.
+	Date openapi_types.Date `form:"date" json:"date"`
+
+	// InstitutionId Only those of this institution.
+	InstitutionId *openapi_types.UUID `form:"institutionId,omitempty" json:"institutionId,omitempty"`
+
+	// ClassId Only those of this class.
+	ClassId *openapi_types.UUID `form:"classId,omitempty" json:"classId,omitempty"`
+}
+
+// ListMissingRegistersParamsSort defines parameters for ListMissingRegisters.
+type ListMissingRegistersParamsSort string
+
+// GetAttendanceSummaryParams defines parameters for GetAttendanceSummary.
+type GetAttendanceSummaryParams struct {
+	// From The first day.
+	From openapi_types.Date `form:"from" json:"from"`
+
+	// To The last day.
+	To openapi_types.Date `form:"to" json:"to"`
+
+	// InstitutionId Only registers of this institution.
+	InstitutionId *openapi_types.UUID `form:"institutionId,omitempty" json:"institutionId,omitempty"`
+
+	// ClassId Only registers of this class.
+	ClassId *openapi_types.UUID `form:"classId,omitempty" json:"classId,omitempty"`
+
+	// SectionId Only registers of this section.
+	SectionId *openapi_types.UUID `form:"sectionId,omitempty" json:"sectionId,omitempty"`
+}
+
+// ListAuditEventsParams defines parameters for ListAuditEvents.
+type ListAuditEventsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// From Only from this time on.
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only before this time.
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// ActorId Only what this user did.
+	ActorId *openapi_types.UUID `form:"actorId,omitempty" json:"actorId,omitempty"`
+
+	// Action Only of this operation, task or command.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// ResourceType Only of this kind of row: `student`, `enrollment`, `userRole`.
+	ResourceType *string `form:"resourceType,omitempty" json:"resourceType,omitempty"`
+
+	// ResourceId Only of this row.
+	ResourceId *openapi_types.UUID `form:"resourceId,omitempty" json:"resourceId,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -1613,6 +2998,90 @@ type ListClassesParams struct {
 
 // ListClassesParamsSort defines parameters for ListClasses.
 type ListClassesParamsSort string
+
+// ListExamsParams defines parameters for ListExams.
+type ListExamsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListExamsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// InstitutionId Only those of this institution.
+	InstitutionId *openapi_types.UUID `form:"institutionId,omitempty" json:"institutionId,omitempty"`
+
+	// AcademicYearId Only those of this year.
+	AcademicYearId *openapi_types.UUID `form:"academicYearId,omitempty" json:"academicYearId,omitempty"`
+
+	// ClassId Only those of this class.
+	ClassId *openapi_types.UUID `form:"classId,omitempty" json:"classId,omitempty"`
+
+	// Status Only those with this status.
+	Status *ExamStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// ListExamsParamsSort defines parameters for ListExams.
+type ListExamsParamsSort string
+
+// UpdateExamParams defines parameters for UpdateExam.
+type UpdateExamParams struct {
+	// IfMatch Change only if it is still this version (RFC 9110).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListExamResultsParams defines parameters for ListExamResults.
+type ListExamResultsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListExamResultsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// SectionId Only this section.
+	SectionId *openapi_types.UUID `form:"sectionId,omitempty" json:"sectionId,omitempty"`
+}
+
+// ListExamResultsParamsSort defines parameters for ListExamResults.
+type ListExamResultsParamsSort string
+
+// RecordExamResultsParams defines parameters for RecordExamResults.
+type RecordExamResultsParams struct {
+	// SectionId The students must be in this section.
+	SectionId *openapi_types.UUID `form:"sectionId,omitempty" json:"sectionId,omitempty"`
+
+	// IfMatch Change only if it is still this version (RFC 9110).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListExamPublicationsParams defines parameters for ListExamPublications.
+type ListExamPublicationsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListExamPublicationsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListExamPublicationsParamsSort defines parameters for ListExamPublications.
+type ListExamPublicationsParamsSort string
 
 // ListInstitutionsParams defines parameters for ListInstitutions.
 type ListInstitutionsParams struct {
@@ -1671,6 +3140,36 @@ type ListSectionsParams struct {
 // ListSectionsParamsSort defines parameters for ListSections.
 type ListSectionsParamsSort string
 
+// GetRegisterParams defines parameters for GetRegister.
+type GetRegisterParams struct {
+	// IfNoneMatch Answer 304 if it is still this version (RFC 9110).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// MarkAttendanceParams defines parameters for MarkAttendance.
+type MarkAttendanceParams struct {
+	// IfMatch Change only if it is still this version (RFC 9110).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListCorrectionsParams defines parameters for ListCorrections.
+type ListCorrectionsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListCorrectionsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListCorrectionsParamsSort defines parameters for ListCorrections.
+type ListCorrectionsParamsSort string
+
 // ListStudentsParams defines parameters for ListStudents.
 type ListStudentsParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -1706,15 +3205,39 @@ type ListStudentsParamsSort string
 
 // GetStudentParams defines parameters for GetStudent.
 type GetStudentParams struct {
-	// IfNoneMatch Answer 304 if the student is still this version (RFC 9110).
+	// IfNoneMatch Answer 304 if it is still this version (RFC 9110).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // UpdateStudentParams defines parameters for UpdateStudent.
 type UpdateStudentParams struct {
-	// IfMatch Change only if the student is still this version (RFC 9110).
+	// IfMatch Change only if it is still this version (RFC 9110).
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// ListStudentAttendanceParams defines parameters for ListStudentAttendance.
+type ListStudentAttendanceParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListStudentAttendanceParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// From Only days from this one.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only days up to this one.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+}
+
+// ListStudentAttendanceParamsSort defines parameters for ListStudentAttendance.
+type ListStudentAttendanceParamsSort string
 
 // ListEnrollmentsParams defines parameters for ListEnrollments.
 type ListEnrollmentsParams struct {
@@ -1734,17 +3257,65 @@ type ListEnrollmentsParams struct {
 // ListEnrollmentsParamsSort defines parameters for ListEnrollments.
 type ListEnrollmentsParamsSort string
 
+// ListStudentResultsParams defines parameters for ListStudentResults.
+type ListStudentResultsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListStudentResultsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// AcademicYearId Only exams of this year.
+	AcademicYearId *openapi_types.UUID `form:"academicYearId,omitempty" json:"academicYearId,omitempty"`
+
+	// ExamId Only this exam.
+	ExamId *openapi_types.UUID `form:"examId,omitempty" json:"examId,omitempty"`
+
+	// Version This version instead of the latest; an exam that has none such is left out.
+	Version *int32 `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// ListStudentResultsParamsSort defines parameters for ListStudentResults.
+type ListStudentResultsParamsSort string
+
 // TransferStudentParams defines parameters for TransferStudent.
 type TransferStudentParams struct {
-	// IfMatch Change only if the student is still this version (RFC 9110).
+	// IfMatch Change only if it is still this version (RFC 9110).
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // WithdrawStudentParams defines parameters for WithdrawStudent.
 type WithdrawStudentParams struct {
-	// IfMatch Change only if the student is still this version (RFC 9110).
+	// IfMatch Change only if it is still this version (RFC 9110).
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// ListSubjectsParams defines parameters for ListSubjects.
+type ListSubjectsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListSubjectsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// InstitutionId Only those of this institution.
+	InstitutionId *openapi_types.UUID `form:"institutionId,omitempty" json:"institutionId,omitempty"`
+}
+
+// ListSubjectsParamsSort defines parameters for ListSubjects.
+type ListSubjectsParamsSort string
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
@@ -1800,8 +3371,20 @@ type UpdateAcademicYearJSONRequestBody = AcademicYearPatch
 // UpdateAcademicYearApplicationMergePatchPlusJSONRequestBody defines body for UpdateAcademicYear for application/merge-patch+json ContentType.
 type UpdateAcademicYearApplicationMergePatchPlusJSONRequestBody = AcademicYearPatch
 
+// ReplaceCalendarJSONRequestBody defines body for ReplaceCalendar for application/json ContentType.
+type ReplaceCalendarJSONRequestBody = CalendarReplacement
+
+// VerifyAuditEventsJSONRequestBody defines body for VerifyAuditEvents for application/json ContentType.
+type VerifyAuditEventsJSONRequestBody = AuditVerificationInput
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
+
+// ActivateMfaJSONRequestBody defines body for ActivateMfa for application/json ContentType.
+type ActivateMfaJSONRequestBody = MfaCode
+
+// VerifyMfaJSONRequestBody defines body for VerifyMfa for application/json ContentType.
+type VerifyMfaJSONRequestBody = MfaVerification
 
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
@@ -1815,6 +3398,21 @@ type UpdateClassJSONRequestBody = ClassPatch
 // UpdateClassApplicationMergePatchPlusJSONRequestBody defines body for UpdateClass for application/merge-patch+json ContentType.
 type UpdateClassApplicationMergePatchPlusJSONRequestBody = ClassPatch
 
+// CreateExamJSONRequestBody defines body for CreateExam for application/json ContentType.
+type CreateExamJSONRequestBody = ExamCreate
+
+// UpdateExamJSONRequestBody defines body for UpdateExam for application/json ContentType.
+type UpdateExamJSONRequestBody = ExamPatch
+
+// UpdateExamApplicationMergePatchPlusJSONRequestBody defines body for UpdateExam for application/merge-patch+json ContentType.
+type UpdateExamApplicationMergePatchPlusJSONRequestBody = ExamPatch
+
+// ReplaceExamPapersJSONRequestBody defines body for ReplaceExamPapers for application/json ContentType.
+type ReplaceExamPapersJSONRequestBody = ExamPaperReplacement
+
+// RecordExamResultsJSONRequestBody defines body for RecordExamResults for application/json ContentType.
+type RecordExamResultsJSONRequestBody = ExamResultEntries
+
 // CreateInstitutionJSONRequestBody defines body for CreateInstitution for application/json ContentType.
 type CreateInstitutionJSONRequestBody = InstitutionCreate
 
@@ -1823,6 +3421,9 @@ type UpdateInstitutionJSONRequestBody = InstitutionPatch
 
 // UpdateInstitutionApplicationMergePatchPlusJSONRequestBody defines body for UpdateInstitution for application/merge-patch+json ContentType.
 type UpdateInstitutionApplicationMergePatchPlusJSONRequestBody = InstitutionPatch
+
+// ReplaceGradingScaleJSONRequestBody defines body for ReplaceGradingScale for application/json ContentType.
+type ReplaceGradingScaleJSONRequestBody = GradingScaleReplacement
 
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleCreate
@@ -1841,6 +3442,9 @@ type UpdateSectionJSONRequestBody = SectionPatch
 
 // UpdateSectionApplicationMergePatchPlusJSONRequestBody defines body for UpdateSection for application/merge-patch+json ContentType.
 type UpdateSectionApplicationMergePatchPlusJSONRequestBody = SectionPatch
+
+// MarkAttendanceJSONRequestBody defines body for MarkAttendance for application/json ContentType.
+type MarkAttendanceJSONRequestBody = RegisterMarks
 
 // ReplaceTeachersJSONRequestBody defines body for ReplaceTeachers for application/json ContentType.
 type ReplaceTeachersJSONRequestBody = TeacherReplacement
@@ -1865,6 +3469,15 @@ type TransferStudentJSONRequestBody = Transfer
 
 // WithdrawStudentJSONRequestBody defines body for WithdrawStudent for application/json ContentType.
 type WithdrawStudentJSONRequestBody = Withdrawal
+
+// CreateSubjectJSONRequestBody defines body for CreateSubject for application/json ContentType.
+type CreateSubjectJSONRequestBody = SubjectCreate
+
+// UpdateSubjectJSONRequestBody defines body for UpdateSubject for application/json ContentType.
+type UpdateSubjectJSONRequestBody = SubjectPatch
+
+// UpdateSubjectApplicationMergePatchPlusJSONRequestBody defines body for UpdateSubject for application/merge-patch+json ContentType.
+type UpdateSubjectApplicationMergePatchPlusJSONRequestBody = SubjectPatch
 
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = UserCreate
@@ -1977,6 +3590,13 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/academic-years (the `CreateAcademicYear` operationId).
 	CreateAcademicYear(ctx context.Context, body CreateAcademicYearJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteAcademicYear Delete an academic year
+	//
+	// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+	//
+	// Corresponds with DELETE /v1/academic-years/{academicYearId} (the `DeleteAcademicYear` operationId).
+	DeleteAcademicYear(ctx context.Context, academicYearId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetAcademicYear Get an academic year
 	//
 	// One academic year.
@@ -2011,9 +3631,92 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/academic-years/{academicYearId} (the `UpdateAcademicYear` operationId).
 	UpdateAcademicYearWithApplicationMergePatchPlusJSONBody(ctx context.Context, academicYearId openapi_types.UUID, body UpdateAcademicYearApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetCalendar A year's calendar
+	//
+	// The terms and holidays of the year. There is school on the institution's `workingDays` in a term, or in the whole year
+	// while it has no terms, and not on holidays.
+	//
+	// Corresponds with GET /v1/academic-years/{academicYearId}/calendar (the `GetCalendar` operationId).
+	GetCalendar(ctx context.Context, academicYearId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceCalendarWithBody Replace a year's calendar
+	//
+	// The year has these terms and holidays afterwards. They lie in the year, and terms do not overlap. Registers that were
+	// taken stay, also where there is no school any more.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/academic-years/{academicYearId}/calendar (the `ReplaceCalendar` operationId).
+	ReplaceCalendarWithBody(ctx context.Context, academicYearId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceCalendar Replace a year's calendar
+	//
+	// The year has these terms and holidays afterwards. They lie in the year, and terms do not overlap. Registers that were
+	// taken stay, also where there is no school any more.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/academic-years/{academicYearId}/calendar (the `ReplaceCalendar` operationId).
+	ReplaceCalendar(ctx context.Context, academicYearId openapi_types.UUID, body ReplaceCalendarJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMissingRegisters Registers that were not taken
+	//
+	// Sections that had students and school on the day, and no register. There are none on holidays, on days of the week
+	// without school, outside terms and academic years, and on days that are still to come where the institution is.
+	// Listed by grade, class and section.
+	//
+	// Corresponds with GET /v1/attendance/missing (the `ListMissingRegisters` operationId).
+	ListMissingRegisters(ctx context.Context, params *ListMissingRegistersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAttendanceSummary How many attended
+	//
+	// The number of marks of each status in a range of days, in all and by section. The filters combine. A range has at most
+	// 400 days, which is room for an academic year.
+	//
+	// Corresponds with GET /v1/attendance/summary (the `GetAttendanceSummary` operationId).
+	GetAttendanceSummary(ctx context.Context, params *GetAttendanceSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAuditEvents List audit events
+	//
+	// Who wrote what, from where: every row that was created, changed or deleted left an event in the same transaction, also
+	// sign-ins (`session`, `create`), sign-outs, and roles given and taken (`userRole`). So did every password or code that was tried. The latest first. Of personal data an
+	// event holds only what is enough to recognise it by (`a***@e***.org`), of secrets nothing.
+	//
+	// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
+	ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyAuditEventsWithBody Verify the audit trail
+	//
+	// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+	// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+	// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+	// `rollcall audit verify`. Nothing is written.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+	VerifyAuditEventsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyAuditEvents Verify the audit trail
+	//
+	// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+	// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+	// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+	// `rollcall audit verify`. Nothing is written.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+	VerifyAuditEvents(ctx context.Context, body VerifyAuditEventsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// LoginWithBody Sign in
 	//
-	// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+	// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+	// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+	// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+	// hour unless the factor is verified or enrolled.
+	//
+	// Any wrong combination gets the same
 	// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 	// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 	// password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -2025,7 +3728,12 @@ type ClientInterface interface {
 
 	// Login Sign in
 	//
-	// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+	// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+	// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+	// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+	// hour unless the factor is verified or enrolled.
+	//
+	// Any wrong combination gets the same
 	// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 	// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 	// password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -2042,10 +3750,72 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/auth/logout (the `Logout` operationId).
 	Logout(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DisableMfa Remove my second factor
+	//
+	// Removes the second factor with its recovery codes and ends all other sessions; or one that waits for its first code. Where the
+	// role or the school group requires one, another must be enrolled before anything else.
+	//
+	// Corresponds with DELETE /v1/auth/mfa (the `DisableMfa` operationId).
+	DisableMfa(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ActivateMfaWithBody Activate my second factor
+	//
+	// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+	// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+	// sessions end.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+	ActivateMfaWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ActivateMfa Activate my second factor
+	//
+	// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+	// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+	// sessions end.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+	ActivateMfa(ctx context.Context, body ActivateMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnrollMfa Begin to set up a second factor
+	//
+	// Makes a secret for an authenticator app (TOTP, RFC 6238: SHA-1, six digits, 30 seconds). It counts once a code of it has
+	// activated it; beginning again replaces it. An active second factor must be removed first.
+	//
+	// Corresponds with POST /v1/auth/mfa/enroll (the `EnrollMfa` operationId).
+	EnrollMfa(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyMfaWithBody Verify my second factor
+	//
+	// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+	// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+	// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+	// is a wrong one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+	VerifyMfaWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyMfa Verify my second factor
+	//
+	// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+	// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+	// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+	// is a wrong one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+	VerifyMfa(ctx context.Context, body VerifyMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ChangePasswordWithBody Change my password
 	//
-	// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-	// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+	// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+	// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 	// or e-mail address.
 	//
 	// Takes any type of body and a specified content type.
@@ -2055,8 +3825,8 @@ type ClientInterface interface {
 
 	// ChangePassword Change my password
 	//
-	// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-	// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+	// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+	// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 	// or e-mail address.
 	//
 	// Takes a body of the `application/json` content type.
@@ -2110,6 +3880,13 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/classes (the `CreateClass` operationId).
 	CreateClass(ctx context.Context, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteClass Delete a class
+	//
+	// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+	//
+	// Corresponds with DELETE /v1/classes/{classId} (the `DeleteClass` operationId).
+	DeleteClass(ctx context.Context, classId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetClass Get a class
 	//
 	// One class.
@@ -2144,6 +3921,168 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/classes/{classId} (the `UpdateClass` operationId).
 	UpdateClassWithApplicationMergePatchPlusJSONBody(ctx context.Context, classId openapi_types.UUID, body UpdateClassApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListExams List exams
+	//
+	// An exam is that of one class in one academic year, so that each class is scheduled, graded and published by itself.
+	// The latest first. Drafts are for those who make exams and those who teach the class.
+	//
+	// Corresponds with GET /v1/exams (the `ListExams` operationId).
+	ListExams(ctx context.Context, params *ListExamsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateExamWithBody Create an exam
+	//
+	// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+	CreateExamWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateExam Create an exam
+	//
+	// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+	CreateExam(ctx context.Context, body CreateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteExam Delete an exam
+	//
+	// Only a draft without results goes, with its papers.
+	//
+	// Corresponds with DELETE /v1/exams/{examId} (the `DeleteExam` operationId).
+	DeleteExam(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetExam Get an exam
+	//
+	// One exam.
+	//
+	// Corresponds with GET /v1/exams/{examId} (the `GetExam` operationId).
+	GetExam(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateExamWithBody Change an exam, or take it a step further
+	//
+	// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+	// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+	// names the ones there are. Name and dates can change until the exam is completed.
+	//
+	// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+	// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+	// (`PUT .../results`), which publishes the next version.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+	UpdateExamWithBody(ctx context.Context, examId ExamId, params *UpdateExamParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateExam Change an exam, or take it a step further
+	//
+	// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+	// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+	// names the ones there are. Name and dates can change until the exam is completed.
+	//
+	// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+	// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+	// (`PUT .../results`), which publishes the next version.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+	UpdateExam(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateExamWithApplicationMergePatchPlusJSONBody Change an exam, or take it a step further
+	//
+	// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+	// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+	// names the ones there are. Name and dates can change until the exam is completed.
+	//
+	// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+	// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+	// (`PUT .../results`), which publishes the next version.
+	//
+	// Takes a body of the `application/merge-patch+json` content type.
+	//
+	// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+	UpdateExamWithApplicationMergePatchPlusJSONBody(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListExamPapers An exam's papers
+	//
+	// All papers, in their order. There is one for each subject.
+	//
+	// Corresponds with GET /v1/exams/{examId}/papers (the `ListExamPapers` operationId).
+	ListExamPapers(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceExamPapersWithBody Replace an exam's papers
+	//
+	// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+	// paper that has results already stays, with the marks and weight that it has.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+	ReplaceExamPapersWithBody(ctx context.Context, examId ExamId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceExamPapers Replace an exam's papers
+	//
+	// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+	// paper that has results already stays, with the marks and weight that it has.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+	ReplaceExamPapers(ctx context.Context, examId ExamId, body ReplaceExamPapersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListExamResults The mark sheet of a paper
+	//
+	// Everybody who takes the exam, with the result where there is one; by name. Those take it who were in the class at a time
+	// between its first and its last day. The `ETag` is the version of the mark sheet: of the section that is asked for, or of
+	// all that the caller sees.
+	//
+	// Corresponds with GET /v1/exams/{examId}/papers/{subjectId}/results (the `ListExamResults` operationId).
+	ListExamResults(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *ListExamResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RecordExamResultsWithBody Enter results
+	//
+	// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+	// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+	// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+	//
+	// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+	// to the mark sheet since.
+	//
+	// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+	// publishes the next version; the one before can still be read.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+	RecordExamResultsWithBody(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RecordExamResults Enter results
+	//
+	// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+	// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+	// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+	//
+	// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+	// to the mark sheet since.
+	//
+	// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+	// publishes the next version; the one before can still be read.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+	RecordExamResults(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, body RecordExamResultsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListExamPublications The published versions of an exam
+	//
+	// The first publishing and every correction, the latest first. None of an exam that is not published.
+	//
+	// Corresponds with GET /v1/exams/{examId}/publications (the `ListExamPublications` operationId).
+	ListExamPublications(ctx context.Context, examId ExamId, params *ListExamPublicationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListInstitutions List institutions
 	//
 	// An institution is a school or a campus of the group. Listed by name.
@@ -2168,6 +4107,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/institutions (the `CreateInstitution` operationId).
 	CreateInstitution(ctx context.Context, body CreateInstitutionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteInstitution Delete an institution
+	//
+	// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+	//
+	// Corresponds with DELETE /v1/institutions/{institutionId} (the `DeleteInstitution` operationId).
+	DeleteInstitution(ctx context.Context, institutionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetInstitution Get an institution
 	//
@@ -2202,6 +4148,34 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /v1/institutions/{institutionId} (the `UpdateInstitution` operationId).
 	UpdateInstitutionWithApplicationMergePatchPlusJSONBody(ctx context.Context, institutionId openapi_types.UUID, body UpdateInstitutionApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetGradingScale Get a grading scale
+	//
+	// The grades that results of the institution get from now on, the best first. One that has set none has the nine grades
+	// of the CBSE.
+	//
+	// Corresponds with GET /v1/institutions/{institutionId}/grading-scale (the `GetGradingScale` operationId).
+	GetGradingScale(ctx context.Context, institutionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceGradingScaleWithBody Replace a grading scale
+	//
+	// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+	// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+	ReplaceGradingScaleWithBody(ctx context.Context, institutionId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceGradingScale Replace a grading scale
+	//
+	// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+	// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+	ReplaceGradingScale(ctx context.Context, institutionId openapi_types.UUID, body ReplaceGradingScaleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPermissions List permissions
 	//
@@ -2304,6 +4278,13 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/sections (the `CreateSection` operationId).
 	CreateSection(ctx context.Context, body CreateSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteSection Delete a section
+	//
+	// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+	//
+	// Corresponds with DELETE /v1/sections/{sectionId} (the `DeleteSection` operationId).
+	DeleteSection(ctx context.Context, sectionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetSection Get a section
 	//
 	// One section.
@@ -2338,6 +4319,45 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/sections/{sectionId} (the `UpdateSection` operationId).
 	UpdateSectionWithApplicationMergePatchPlusJSONBody(ctx context.Context, sectionId openapi_types.UUID, body UpdateSectionApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetRegister A section's register of a day
+	//
+	// Everybody who attends the section on that day, by roll number, with the mark where there is one. Before it is taken the
+	// register has no marks, and its `ETag` is `"0"`.
+	//
+	// Corresponds with GET /v1/sections/{sectionId}/attendance/{date} (the `GetRegister` operationId).
+	GetRegister(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *GetRegisterParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MarkAttendanceWithBody Take or correct a section's register of a day
+	//
+	// Writes the marks that are sent, all or none: a student who is marked already is marked anew, and one who is not listed
+	// keeps the mark. What a changed mark was before is kept (`/corrections`). There must be school on the day, which is
+	// not in the future where the institution is, and each student must attend the section on it. A register that somebody
+	// else saves at the same time is refused, with 412 when `If-Match` was sent and with 409 when not.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/sections/{sectionId}/attendance/{date} (the `MarkAttendance` operationId).
+	MarkAttendanceWithBody(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *MarkAttendanceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MarkAttendance Take or correct a section's register of a day
+	//
+	// Writes the marks that are sent, all or none: a student who is marked already is marked anew, and one who is not listed
+	// keeps the mark. What a changed mark was before is kept (`/corrections`). There must be school on the day, which is
+	// not in the future where the institution is, and each student must attend the section on it. A register that somebody
+	// else saves at the same time is refused, with 412 when `If-Match` was sent and with 409 when not.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/sections/{sectionId}/attendance/{date} (the `MarkAttendance` operationId).
+	MarkAttendance(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *MarkAttendanceParams, body MarkAttendanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListCorrections Corrections of a register
+	//
+	// Each change of a mark: what it was and whose, what it became and by whom. The latest first.
+	//
+	// Corresponds with GET /v1/sections/{sectionId}/attendance/{date}/corrections (the `ListCorrections` operationId).
+	ListCorrections(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *ListCorrectionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListTeachers A section's teachers
 	//
 	// All teachers of the section, by name. They see the section and its present students.
@@ -2347,7 +4367,7 @@ type ClientInterface interface {
 
 	// ReplaceTeachersWithBody Replace a section's teachers
 	//
-	// The teachers of the section are these afterwards. Whoever is no longer listed loses sight of the section and its
+	// The teachers of the section are these afterwards, each with the subjects taught there. Whoever is no longer listed loses sight of the section and its
 	// students at once, unless something else lets them see these.
 	//
 	// Takes any type of body and a specified content type.
@@ -2357,7 +4377,7 @@ type ClientInterface interface {
 
 	// ReplaceTeachers Replace a section's teachers
 	//
-	// The teachers of the section are these afterwards. Whoever is no longer listed loses sight of the section and its
+	// The teachers of the section are these afterwards, each with the subjects taught there. Whoever is no longer listed loses sight of the section and its
 	// students at once, unless something else lets them see these.
 	//
 	// Takes a body of the `application/json` content type.
@@ -2452,6 +4472,13 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/students/{studentId} (the `UpdateStudent` operationId).
 	UpdateStudentWithApplicationMergePatchPlusJSONBody(ctx context.Context, studentId StudentId, params *UpdateStudentParams, body UpdateStudentApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListStudentAttendance A student's attendance
+	//
+	// The student's marks, the latest day first, and how often each status is among all of them.
+	//
+	// Corresponds with GET /v1/students/{studentId}/attendance (the `ListStudentAttendance` operationId).
+	ListStudentAttendance(ctx context.Context, studentId StudentId, params *ListStudentAttendanceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListEnrollments A student's enrollments
 	//
 	// Where the student was in which year, the latest first.
@@ -2485,6 +4512,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /v1/students/{studentId}/guardians (the `ReplaceGuardians` operationId).
 	ReplaceGuardians(ctx context.Context, studentId StudentId, body ReplaceGuardiansJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListStudentResults A student's published results
+	//
+	// What was published of a student, the latest exam first: a report card an exam, in its latest version, or in the one that
+	// is asked for. docs/exams.md says how totals, absences, grades, ranks and versions come about.
+	//
+	// Corresponds with GET /v1/students/{studentId}/results (the `ListStudentResults` operationId).
+	ListStudentResults(ctx context.Context, studentId StudentId, params *ListStudentResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// TransferStudentWithBody Transfer a student
 	//
@@ -2526,6 +4561,72 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/students/{studentId}/withdraw (the `WithdrawStudent` operationId).
 	WithdrawStudent(ctx context.Context, studentId StudentId, params *WithdrawStudentParams, body WithdrawStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListSubjects List subjects
+	//
+	// A subject is what an institution teaches; exams have papers in it, and teachers are assigned to sections for it. Listed by name.
+	//
+	// Corresponds with GET /v1/subjects (the `ListSubjects` operationId).
+	ListSubjects(ctx context.Context, params *ListSubjectsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSubjectWithBody Create a subject
+	//
+	// A subject is what an institution teaches.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/subjects (the `CreateSubject` operationId).
+	CreateSubjectWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSubject Create a subject
+	//
+	// A subject is what an institution teaches.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/subjects (the `CreateSubject` operationId).
+	CreateSubject(ctx context.Context, body CreateSubjectJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteSubject Delete a subject
+	//
+	// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+	//
+	// Corresponds with DELETE /v1/subjects/{subjectId} (the `DeleteSubject` operationId).
+	DeleteSubject(ctx context.Context, subjectId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSubject Get a subject
+	//
+	// One subject.
+	//
+	// Corresponds with GET /v1/subjects/{subjectId} (the `GetSubject` operationId).
+	GetSubject(ctx context.Context, subjectId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateSubjectWithBody Change a subject
+	//
+	// A JSON merge patch (RFC 7396). What is absent stays as it is.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/subjects/{subjectId} (the `UpdateSubject` operationId).
+	UpdateSubjectWithBody(ctx context.Context, subjectId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateSubject Change a subject
+	//
+	// A JSON merge patch (RFC 7396). What is absent stays as it is.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/subjects/{subjectId} (the `UpdateSubject` operationId).
+	UpdateSubject(ctx context.Context, subjectId openapi_types.UUID, body UpdateSubjectJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateSubjectWithApplicationMergePatchPlusJSONBody Change a subject
+	//
+	// A JSON merge patch (RFC 7396). What is absent stays as it is.
+	//
+	// Takes a body of the `application/merge-patch+json` content type.
+	//
+	// Corresponds with PATCH /v1/subjects/{subjectId} (the `UpdateSubject` operationId).
+	UpdateSubjectWithApplicationMergePatchPlusJSONBody(ctx context.Context, subjectId openapi_types.UUID, body UpdateSubjectApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListUsers List users
 	//
 	// Everybody who has an account: staff, students, guardians. Listed by name.
@@ -2563,7 +4664,8 @@ type ClientInterface interface {
 	// UpdateUserWithBody Change a user
 	//
 	// A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-	// last active user who may change users and roles stays.
+	// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+	// caller's second factor (or sign-in) of the last 15 minutes.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2573,7 +4675,8 @@ type ClientInterface interface {
 	// UpdateUser Change a user
 	//
 	// A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-	// last active user who may change users and roles stays.
+	// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+	// caller's second factor (or sign-in) of the last 15 minutes.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2583,7 +4686,8 @@ type ClientInterface interface {
 	// UpdateUserWithApplicationMergePatchPlusJSONBody Change a user
 	//
 	// A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-	// last active user who may change users and roles stays.
+	// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+	// caller's second factor (or sign-in) of the last 15 minutes.
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
 	//
@@ -2680,6 +4784,23 @@ func (c *Client) CreateAcademicYear(ctx context.Context, body CreateAcademicYear
 	return c.Client.Do(req)
 }
 
+// DeleteAcademicYear Delete an academic year
+//
+// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+//
+// Corresponds with DELETE /v1/academic-years/{academicYearId} (the `DeleteAcademicYear` operationId).
+func (c *Client) DeleteAcademicYear(ctx context.Context, academicYearId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteAcademicYearRequest(c.Server, academicYearId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetAcademicYear Get an academic year
 //
 // One academic year.
@@ -2754,9 +4875,172 @@ func (c *Client) UpdateAcademicYearWithApplicationMergePatchPlusJSONBody(ctx con
 	return c.Client.Do(req)
 }
 
+// GetCalendar A year's calendar
+//
+// The terms and holidays of the year. There is school on the institution's `workingDays` in a term, or in the whole year
+// while it has no terms, and not on holidays.
+//
+// Corresponds with GET /v1/academic-years/{academicYearId}/calendar (the `GetCalendar` operationId).
+func (c *Client) GetCalendar(ctx context.Context, academicYearId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCalendarRequest(c.Server, academicYearId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceCalendarWithBody Replace a year's calendar
+//
+// The year has these terms and holidays afterwards. They lie in the year, and terms do not overlap. Registers that were
+// taken stay, also where there is no school any more.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/academic-years/{academicYearId}/calendar (the `ReplaceCalendar` operationId).
+func (c *Client) ReplaceCalendarWithBody(ctx context.Context, academicYearId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceCalendarRequestWithBody(c.Server, academicYearId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceCalendar Replace a year's calendar
+//
+// The year has these terms and holidays afterwards. They lie in the year, and terms do not overlap. Registers that were
+// taken stay, also where there is no school any more.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/academic-years/{academicYearId}/calendar (the `ReplaceCalendar` operationId).
+func (c *Client) ReplaceCalendar(ctx context.Context, academicYearId openapi_types.UUID, body ReplaceCalendarJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceCalendarRequest(c.Server, academicYearId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMissingRegisters Registers that were not taken
+//
+// Sections that had students and school on the day, and no register. There are none on holidays, on days of the week
+// without school, outside terms and academic years, and on days that are still to come where the institution is.
+// Listed by grade, class and section.
+//
+// Corresponds with GET /v1/attendance/missing (the `ListMissingRegisters` operationId).
+func (c *Client) ListMissingRegisters(ctx context.Context, params *ListMissingRegistersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMissingRegistersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAttendanceSummary How many attended
+//
+// The number of marks of each status in a range of days, in all and by section. The filters combine. A range has at most
+// 400 days, which is room for an academic year.
+//
+// Corresponds with GET /v1/attendance/summary (the `GetAttendanceSummary` operationId).
+func (c *Client) GetAttendanceSummary(ctx context.Context, params *GetAttendanceSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAttendanceSummaryRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAuditEvents List audit events
+//
+// Who wrote what, from where: every row that was created, changed or deleted left an event in the same transaction, also
+// sign-ins (`session`, `create`), sign-outs, and roles given and taken (`userRole`). So did every password or code that was tried. The latest first. Of personal data an
+// event holds only what is enough to recognise it by (`a***@e***.org`), of secrets nothing.
+//
+// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
+func (c *Client) ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAuditEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyAuditEventsWithBody Verify the audit trail
+//
+// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+// `rollcall audit verify`. Nothing is written.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+func (c *Client) VerifyAuditEventsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyAuditEventsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyAuditEvents Verify the audit trail
+//
+// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+// `rollcall audit verify`. Nothing is written.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+func (c *Client) VerifyAuditEvents(ctx context.Context, body VerifyAuditEventsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyAuditEventsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // LoginWithBody Sign in
 //
-// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+// hour unless the factor is verified or enrolled.
+//
+// Any wrong combination gets the same
 // answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 // has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 // password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -2778,7 +5062,12 @@ func (c *Client) LoginWithBody(ctx context.Context, contentType string, body io.
 
 // Login Sign in
 //
-// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+// hour unless the factor is verified or enrolled.
+//
+// Any wrong combination gets the same
 // answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 // has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 // password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -2815,10 +5104,132 @@ func (c *Client) Logout(ctx context.Context, reqEditors ...RequestEditorFn) (*ht
 	return c.Client.Do(req)
 }
 
+// DisableMfa Remove my second factor
+//
+// Removes the second factor with its recovery codes and ends all other sessions; or one that waits for its first code. Where the
+// role or the school group requires one, another must be enrolled before anything else.
+//
+// Corresponds with DELETE /v1/auth/mfa (the `DisableMfa` operationId).
+func (c *Client) DisableMfa(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisableMfaRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ActivateMfaWithBody Activate my second factor
+//
+// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+// sessions end.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+func (c *Client) ActivateMfaWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewActivateMfaRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ActivateMfa Activate my second factor
+//
+// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+// sessions end.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+func (c *Client) ActivateMfa(ctx context.Context, body ActivateMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewActivateMfaRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnrollMfa Begin to set up a second factor
+//
+// Makes a secret for an authenticator app (TOTP, RFC 6238: SHA-1, six digits, 30 seconds). It counts once a code of it has
+// activated it; beginning again replaces it. An active second factor must be removed first.
+//
+// Corresponds with POST /v1/auth/mfa/enroll (the `EnrollMfa` operationId).
+func (c *Client) EnrollMfa(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnrollMfaRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyMfaWithBody Verify my second factor
+//
+// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+// is a wrong one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+func (c *Client) VerifyMfaWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyMfaRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyMfa Verify my second factor
+//
+// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+// is a wrong one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+func (c *Client) VerifyMfa(ctx context.Context, body VerifyMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyMfaRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ChangePasswordWithBody Change my password
 //
-// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 // or e-mail address.
 //
 // Takes any type of body and a specified content type.
@@ -2838,8 +5249,8 @@ func (c *Client) ChangePasswordWithBody(ctx context.Context, contentType string,
 
 // ChangePassword Change my password
 //
-// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 // or e-mail address.
 //
 // Takes a body of the `application/json` content type.
@@ -2963,6 +5374,23 @@ func (c *Client) CreateClass(ctx context.Context, body CreateClassJSONRequestBod
 	return c.Client.Do(req)
 }
 
+// DeleteClass Delete a class
+//
+// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+//
+// Corresponds with DELETE /v1/classes/{classId} (the `DeleteClass` operationId).
+func (c *Client) DeleteClass(ctx context.Context, classId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteClassRequest(c.Server, classId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetClass Get a class
 //
 // One class.
@@ -3037,6 +5465,318 @@ func (c *Client) UpdateClassWithApplicationMergePatchPlusJSONBody(ctx context.Co
 	return c.Client.Do(req)
 }
 
+// ListExams List exams
+//
+// An exam is that of one class in one academic year, so that each class is scheduled, graded and published by itself.
+// The latest first. Drafts are for those who make exams and those who teach the class.
+//
+// Corresponds with GET /v1/exams (the `ListExams` operationId).
+func (c *Client) ListExams(ctx context.Context, params *ListExamsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListExamsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateExamWithBody Create an exam
+//
+// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+func (c *Client) CreateExamWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExamRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateExam Create an exam
+//
+// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+func (c *Client) CreateExam(ctx context.Context, body CreateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExamRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteExam Delete an exam
+//
+// Only a draft without results goes, with its papers.
+//
+// Corresponds with DELETE /v1/exams/{examId} (the `DeleteExam` operationId).
+func (c *Client) DeleteExam(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteExamRequest(c.Server, examId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetExam Get an exam
+//
+// One exam.
+//
+// Corresponds with GET /v1/exams/{examId} (the `GetExam` operationId).
+func (c *Client) GetExam(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetExamRequest(c.Server, examId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateExamWithBody Change an exam, or take it a step further
+//
+// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+// names the ones there are. Name and dates can change until the exam is completed.
+//
+// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+// (`PUT .../results`), which publishes the next version.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+func (c *Client) UpdateExamWithBody(ctx context.Context, examId ExamId, params *UpdateExamParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateExamRequestWithBody(c.Server, examId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateExam Change an exam, or take it a step further
+//
+// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+// names the ones there are. Name and dates can change until the exam is completed.
+//
+// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+// (`PUT .../results`), which publishes the next version.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+func (c *Client) UpdateExam(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateExamRequest(c.Server, examId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateExamWithApplicationMergePatchPlusJSONBody Change an exam, or take it a step further
+//
+// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+// names the ones there are. Name and dates can change until the exam is completed.
+//
+// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+// (`PUT .../results`), which publishes the next version.
+//
+// Takes a body of the `application/merge-patch+json` content type.
+//
+// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+func (c *Client) UpdateExamWithApplicationMergePatchPlusJSONBody(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateExamRequestWithApplicationMergePatchPlusJSONBody(c.Server, examId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListExamPapers An exam's papers
+//
+// All papers, in their order. There is one for each subject.
+//
+// Corresponds with GET /v1/exams/{examId}/papers (the `ListExamPapers` operationId).
+func (c *Client) ListExamPapers(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListExamPapersRequest(c.Server, examId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceExamPapersWithBody Replace an exam's papers
+//
+// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+// paper that has results already stays, with the marks and weight that it has.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+func (c *Client) ReplaceExamPapersWithBody(ctx context.Context, examId ExamId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceExamPapersRequestWithBody(c.Server, examId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceExamPapers Replace an exam's papers
+//
+// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+// paper that has results already stays, with the marks and weight that it has.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+func (c *Client) ReplaceExamPapers(ctx context.Context, examId ExamId, body ReplaceExamPapersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceExamPapersRequest(c.Server, examId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListExamResults The mark sheet of a paper
+//
+// Everybody who takes the exam, with the result where there is one; by name. Those take it who were in the class at a time
+// between its first and its last day. The `ETag` is the version of the mark sheet: of the section that is asked for, or of
+// all that the caller sees.
+//
+// Corresponds with GET /v1/exams/{examId}/papers/{subjectId}/results (the `ListExamResults` operationId).
+func (c *Client) ListExamResults(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *ListExamResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListExamResultsRequest(c.Server, examId, subjectId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RecordExamResultsWithBody Enter results
+//
+// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+//
+// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+// to the mark sheet since.
+//
+// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+// publishes the next version; the one before can still be read.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+func (c *Client) RecordExamResultsWithBody(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecordExamResultsRequestWithBody(c.Server, examId, subjectId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RecordExamResults Enter results
+//
+// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+//
+// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+// to the mark sheet since.
+//
+// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+// publishes the next version; the one before can still be read.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+func (c *Client) RecordExamResults(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, body RecordExamResultsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecordExamResultsRequest(c.Server, examId, subjectId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListExamPublications The published versions of an exam
+//
+// The first publishing and every correction, the latest first. None of an exam that is not published.
+//
+// Corresponds with GET /v1/exams/{examId}/publications (the `ListExamPublications` operationId).
+func (c *Client) ListExamPublications(ctx context.Context, examId ExamId, params *ListExamPublicationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListExamPublicationsRequest(c.Server, examId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListInstitutions List institutions
 //
 // An institution is a school or a campus of the group. Listed by name.
@@ -3082,6 +5822,23 @@ func (c *Client) CreateInstitutionWithBody(ctx context.Context, contentType stri
 // Corresponds with POST /v1/institutions (the `CreateInstitution` operationId).
 func (c *Client) CreateInstitution(ctx context.Context, body CreateInstitutionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateInstitutionRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteInstitution Delete an institution
+//
+// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+//
+// Corresponds with DELETE /v1/institutions/{institutionId} (the `DeleteInstitution` operationId).
+func (c *Client) DeleteInstitution(ctx context.Context, institutionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteInstitutionRequest(c.Server, institutionId)
 	if err != nil {
 		return nil, err
 	}
@@ -3156,6 +5913,64 @@ func (c *Client) UpdateInstitution(ctx context.Context, institutionId openapi_ty
 // Corresponds with PATCH /v1/institutions/{institutionId} (the `UpdateInstitution` operationId).
 func (c *Client) UpdateInstitutionWithApplicationMergePatchPlusJSONBody(ctx context.Context, institutionId openapi_types.UUID, body UpdateInstitutionApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateInstitutionRequestWithApplicationMergePatchPlusJSONBody(c.Server, institutionId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetGradingScale Get a grading scale
+//
+// The grades that results of the institution get from now on, the best first. One that has set none has the nine grades
+// of the CBSE.
+//
+// Corresponds with GET /v1/institutions/{institutionId}/grading-scale (the `GetGradingScale` operationId).
+func (c *Client) GetGradingScale(ctx context.Context, institutionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetGradingScaleRequest(c.Server, institutionId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceGradingScaleWithBody Replace a grading scale
+//
+// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+func (c *Client) ReplaceGradingScaleWithBody(ctx context.Context, institutionId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceGradingScaleRequestWithBody(c.Server, institutionId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceGradingScale Replace a grading scale
+//
+// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+func (c *Client) ReplaceGradingScale(ctx context.Context, institutionId openapi_types.UUID, body ReplaceGradingScaleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceGradingScaleRequest(c.Server, institutionId, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3387,6 +6202,23 @@ func (c *Client) CreateSection(ctx context.Context, body CreateSectionJSONReques
 	return c.Client.Do(req)
 }
 
+// DeleteSection Delete a section
+//
+// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+//
+// Corresponds with DELETE /v1/sections/{sectionId} (the `DeleteSection` operationId).
+func (c *Client) DeleteSection(ctx context.Context, sectionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteSectionRequest(c.Server, sectionId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetSection Get a section
 //
 // One section.
@@ -3461,6 +6293,85 @@ func (c *Client) UpdateSectionWithApplicationMergePatchPlusJSONBody(ctx context.
 	return c.Client.Do(req)
 }
 
+// GetRegister A section's register of a day
+//
+// Everybody who attends the section on that day, by roll number, with the mark where there is one. Before it is taken the
+// register has no marks, and its `ETag` is `"0"`.
+//
+// Corresponds with GET /v1/sections/{sectionId}/attendance/{date} (the `GetRegister` operationId).
+func (c *Client) GetRegister(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *GetRegisterParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRegisterRequest(c.Server, sectionId, date, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MarkAttendanceWithBody Take or correct a section's register of a day
+//
+// Writes the marks that are sent, all or none: a student who is marked already is marked anew, and one who is not listed
+// keeps the mark. What a changed mark was before is kept (`/corrections`). There must be school on the day, which is
+// not in the future where the institution is, and each student must attend the section on it. A register that somebody
+// else saves at the same time is refused, with 412 when `If-Match` was sent and with 409 when not.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/sections/{sectionId}/attendance/{date} (the `MarkAttendance` operationId).
+func (c *Client) MarkAttendanceWithBody(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *MarkAttendanceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMarkAttendanceRequestWithBody(c.Server, sectionId, date, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MarkAttendance Take or correct a section's register of a day
+//
+// Writes the marks that are sent, all or none: a student who is marked already is marked anew, and one who is not listed
+// keeps the mark. What a changed mark was before is kept (`/corrections`). There must be school on the day, which is
+// not in the future where the institution is, and each student must attend the section on it. A register that somebody
+// else saves at the same time is refused, with 412 when `If-Match` was sent and with 409 when not.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/sections/{sectionId}/attendance/{date} (the `MarkAttendance` operationId).
+func (c *Client) MarkAttendance(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *MarkAttendanceParams, body MarkAttendanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMarkAttendanceRequest(c.Server, sectionId, date, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListCorrections Corrections of a register
+//
+// Each change of a mark: what it was and whose, what it became and by whom. The latest first.
+//
+// Corresponds with GET /v1/sections/{sectionId}/attendance/{date}/corrections (the `ListCorrections` operationId).
+func (c *Client) ListCorrections(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *ListCorrectionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCorrectionsRequest(c.Server, sectionId, date, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListTeachers A section's teachers
 //
 // All teachers of the section, by name. They see the section and its present students.
@@ -3480,7 +6391,7 @@ func (c *Client) ListTeachers(ctx context.Context, sectionId openapi_types.UUID,
 
 // ReplaceTeachersWithBody Replace a section's teachers
 //
-// The teachers of the section are these afterwards. Whoever is no longer listed loses sight of the section and its
+// The teachers of the section are these afterwards, each with the subjects taught there. Whoever is no longer listed loses sight of the section and its
 // students at once, unless something else lets them see these.
 //
 // Takes any type of body and a specified content type.
@@ -3500,7 +6411,7 @@ func (c *Client) ReplaceTeachersWithBody(ctx context.Context, sectionId openapi_
 
 // ReplaceTeachers Replace a section's teachers
 //
-// The teachers of the section are these afterwards. Whoever is no longer listed loses sight of the section and its
+// The teachers of the section are these afterwards, each with the subjects taught there. Whoever is no longer listed loses sight of the section and its
 // students at once, unless something else lets them see these.
 //
 // Takes a body of the `application/json` content type.
@@ -3695,6 +6606,23 @@ func (c *Client) UpdateStudentWithApplicationMergePatchPlusJSONBody(ctx context.
 	return c.Client.Do(req)
 }
 
+// ListStudentAttendance A student's attendance
+//
+// The student's marks, the latest day first, and how often each status is among all of them.
+//
+// Corresponds with GET /v1/students/{studentId}/attendance (the `ListStudentAttendance` operationId).
+func (c *Client) ListStudentAttendance(ctx context.Context, studentId StudentId, params *ListStudentAttendanceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListStudentAttendanceRequest(c.Server, studentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListEnrollments A student's enrollments
 //
 // Where the student was in which year, the latest first.
@@ -3759,6 +6687,24 @@ func (c *Client) ReplaceGuardiansWithBody(ctx context.Context, studentId Student
 // Corresponds with PUT /v1/students/{studentId}/guardians (the `ReplaceGuardians` operationId).
 func (c *Client) ReplaceGuardians(ctx context.Context, studentId StudentId, body ReplaceGuardiansJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceGuardiansRequest(c.Server, studentId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListStudentResults A student's published results
+//
+// What was published of a student, the latest exam first: a report card an exam, in its latest version, or in the one that
+// is asked for. docs/exams.md says how totals, absences, grades, ranks and versions come about.
+//
+// Corresponds with GET /v1/students/{studentId}/results (the `ListStudentResults` operationId).
+func (c *Client) ListStudentResults(ctx context.Context, studentId StudentId, params *ListStudentResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListStudentResultsRequest(c.Server, studentId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3849,6 +6795,152 @@ func (c *Client) WithdrawStudent(ctx context.Context, studentId StudentId, param
 	return c.Client.Do(req)
 }
 
+// ListSubjects List subjects
+//
+// A subject is what an institution teaches; exams have papers in it, and teachers are assigned to sections for it. Listed by name.
+//
+// Corresponds with GET /v1/subjects (the `ListSubjects` operationId).
+func (c *Client) ListSubjects(ctx context.Context, params *ListSubjectsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSubjectsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSubjectWithBody Create a subject
+//
+// A subject is what an institution teaches.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/subjects (the `CreateSubject` operationId).
+func (c *Client) CreateSubjectWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSubjectRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSubject Create a subject
+//
+// A subject is what an institution teaches.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/subjects (the `CreateSubject` operationId).
+func (c *Client) CreateSubject(ctx context.Context, body CreateSubjectJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSubjectRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteSubject Delete a subject
+//
+// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+//
+// Corresponds with DELETE /v1/subjects/{subjectId} (the `DeleteSubject` operationId).
+func (c *Client) DeleteSubject(ctx context.Context, subjectId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteSubjectRequest(c.Server, subjectId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSubject Get a subject
+//
+// One subject.
+//
+// Corresponds with GET /v1/subjects/{subjectId} (the `GetSubject` operationId).
+func (c *Client) GetSubject(ctx context.Context, subjectId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSubjectRequest(c.Server, subjectId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateSubjectWithBody Change a subject
+//
+// A JSON merge patch (RFC 7396). What is absent stays as it is.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/subjects/{subjectId} (the `UpdateSubject` operationId).
+func (c *Client) UpdateSubjectWithBody(ctx context.Context, subjectId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateSubjectRequestWithBody(c.Server, subjectId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateSubject Change a subject
+//
+// A JSON merge patch (RFC 7396). What is absent stays as it is.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/subjects/{subjectId} (the `UpdateSubject` operationId).
+func (c *Client) UpdateSubject(ctx context.Context, subjectId openapi_types.UUID, body UpdateSubjectJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateSubjectRequest(c.Server, subjectId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateSubjectWithApplicationMergePatchPlusJSONBody Change a subject
+//
+// A JSON merge patch (RFC 7396). What is absent stays as it is.
+//
+// Takes a body of the `application/merge-patch+json` content type.
+//
+// Corresponds with PATCH /v1/subjects/{subjectId} (the `UpdateSubject` operationId).
+func (c *Client) UpdateSubjectWithApplicationMergePatchPlusJSONBody(ctx context.Context, subjectId openapi_types.UUID, body UpdateSubjectApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateSubjectRequestWithApplicationMergePatchPlusJSONBody(c.Server, subjectId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListUsers List users
 //
 // Everybody who has an account: staff, students, guardians. Listed by name.
@@ -3926,7 +7018,8 @@ func (c *Client) GetUser(ctx context.Context, userId UserId, reqEditors ...Reque
 // UpdateUserWithBody Change a user
 //
 // A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-// last active user who may change users and roles stays.
+// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+// caller's second factor (or sign-in) of the last 15 minutes.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3946,7 +7039,8 @@ func (c *Client) UpdateUserWithBody(ctx context.Context, userId UserId, contentT
 // UpdateUser Change a user
 //
 // A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-// last active user who may change users and roles stays.
+// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+// caller's second factor (or sign-in) of the last 15 minutes.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3966,7 +7060,8 @@ func (c *Client) UpdateUser(ctx context.Context, userId UserId, body UpdateUserJ
 // UpdateUserWithApplicationMergePatchPlusJSONBody Change a user
 //
 // A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-// last active user who may change users and roles stays.
+// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+// caller's second factor (or sign-in) of the last 15 minutes.
 //
 // Takes a body of the `application/merge-patch+json` content type.
 //
@@ -4199,6 +7294,40 @@ func NewCreateAcademicYearRequestWithBody(server string, contentType string, bod
 	return req, nil
 }
 
+// NewDeleteAcademicYearRequest constructs an http.Request for the DeleteAcademicYear method
+func NewDeleteAcademicYearRequest(server string, academicYearId openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "academicYearId", academicYearId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/academic-years/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetAcademicYearRequest constructs an http.Request for the GetAcademicYear method
 func NewGetAcademicYearRequest(server string, academicYearId openapi_types.UUID) (*http.Request, error) {
 	var err error
@@ -4291,6 +7420,493 @@ func NewUpdateAcademicYearRequestWithBody(server string, academicYearId openapi_
 	return req, nil
 }
 
+// NewGetCalendarRequest constructs an http.Request for the GetCalendar method
+func NewGetCalendarRequest(server string, academicYearId openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "academicYearId", academicYearId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/academic-years/%s/calendar", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReplaceCalendarRequest calls the generic ReplaceCalendar builder with application/json body
+func NewReplaceCalendarRequest(server string, academicYearId openapi_types.UUID, body ReplaceCalendarJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceCalendarRequestWithBody(server, academicYearId, "application/json", bodyReader)
+}
+
+// NewReplaceCalendarRequestWithBody constructs an http.Request for the ReplaceCalendar method, with any body, and a specified content type
+func NewReplaceCalendarRequestWithBody(server string, academicYearId openapi_types.UUID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "academicYearId", academicYearId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/academic-years/%s/calendar", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListMissingRegistersRequest constructs an http.Request for the ListMissingRegisters method
+func NewListMissingRegistersRequest(server string, params *ListMissingRegistersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/attendance/missing")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "date", params.Date, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.InstitutionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "institutionId", *params.InstitutionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ClassId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "classId", *params.ClassId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetAttendanceSummaryRequest constructs an http.Request for the GetAttendanceSummary method
+func NewGetAttendanceSummaryRequest(server string, params *GetAttendanceSummaryParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/attendance/summary")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.InstitutionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "institutionId", *params.InstitutionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ClassId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "classId", *params.ClassId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SectionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sectionId", *params.SectionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAuditEventsRequest constructs an http.Request for the ListAuditEvents method
+func NewListAuditEventsRequest(server string, params *ListAuditEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/audit-events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actorId", *params.ActorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resourceType", *params.ResourceType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resourceId", *params.ResourceId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewVerifyAuditEventsRequest calls the generic VerifyAuditEvents builder with application/json body
+func NewVerifyAuditEventsRequest(server string, body VerifyAuditEventsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewVerifyAuditEventsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewVerifyAuditEventsRequestWithBody constructs an http.Request for the VerifyAuditEvents method, with any body, and a specified content type
+func NewVerifyAuditEventsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/audit-events/verify")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewLoginRequest calls the generic Login builder with application/json body
 func NewLoginRequest(server string, body LoginJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -4354,6 +7970,140 @@ func NewLogoutRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewDisableMfaRequest constructs an http.Request for the DisableMfa method
+func NewDisableMfaRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/auth/mfa")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewActivateMfaRequest calls the generic ActivateMfa builder with application/json body
+func NewActivateMfaRequest(server string, body ActivateMfaJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewActivateMfaRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewActivateMfaRequestWithBody constructs an http.Request for the ActivateMfa method, with any body, and a specified content type
+func NewActivateMfaRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/auth/mfa/activate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEnrollMfaRequest constructs an http.Request for the EnrollMfa method
+func NewEnrollMfaRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/auth/mfa/enroll")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewVerifyMfaRequest calls the generic VerifyMfa builder with application/json body
+func NewVerifyMfaRequest(server string, body VerifyMfaJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewVerifyMfaRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewVerifyMfaRequestWithBody constructs an http.Request for the VerifyMfa method, with any body, and a specified content type
+func NewVerifyMfaRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/auth/mfa/verify")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -4691,6 +8441,40 @@ func NewCreateClassRequestWithBody(server string, contentType string, body io.Re
 	return req, nil
 }
 
+// NewDeleteClassRequest constructs an http.Request for the DeleteClass method
+func NewDeleteClassRequest(server string, classId openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "classId", classId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/classes/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetClassRequest constructs an http.Request for the GetClass method
 func NewGetClassRequest(server string, classId openapi_types.UUID) (*http.Request, error) {
 	var err error
@@ -4779,6 +8563,715 @@ func NewUpdateClassRequestWithBody(server string, classId openapi_types.UUID, co
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListExamsRequest constructs an http.Request for the ListExams method
+func NewListExamsRequest(server string, params *ListExamsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.InstitutionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "institutionId", *params.InstitutionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AcademicYearId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "academicYearId", *params.AcademicYearId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ClassId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "classId", *params.ClassId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateExamRequest calls the generic CreateExam builder with application/json body
+func NewCreateExamRequest(server string, body CreateExamJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateExamRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateExamRequestWithBody constructs an http.Request for the CreateExam method, with any body, and a specified content type
+func NewCreateExamRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteExamRequest constructs an http.Request for the DeleteExam method
+func NewDeleteExamRequest(server string, examId ExamId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetExamRequest constructs an http.Request for the GetExam method
+func NewGetExamRequest(server string, examId ExamId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateExamRequest calls the generic UpdateExam builder with application/json body
+func NewUpdateExamRequest(server string, examId ExamId, params *UpdateExamParams, body UpdateExamJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateExamRequestWithBody(server, examId, params, "application/json", bodyReader)
+}
+
+// NewUpdateExamRequestWithApplicationMergePatchPlusJSONBody calls the generic UpdateExam builder with application/merge-patch+json body
+func NewUpdateExamRequestWithApplicationMergePatchPlusJSONBody(server string, examId ExamId, params *UpdateExamParams, body UpdateExamApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateExamRequestWithBody(server, examId, params, "application/merge-patch+json", bodyReader)
+}
+
+// NewUpdateExamRequestWithBody constructs an http.Request for the UpdateExam method, with any body, and a specified content type
+func NewUpdateExamRequestWithBody(server string, examId ExamId, params *UpdateExamParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListExamPapersRequest constructs an http.Request for the ListExamPapers method
+func NewListExamPapersRequest(server string, examId ExamId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s/papers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReplaceExamPapersRequest calls the generic ReplaceExamPapers builder with application/json body
+func NewReplaceExamPapersRequest(server string, examId ExamId, body ReplaceExamPapersJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceExamPapersRequestWithBody(server, examId, "application/json", bodyReader)
+}
+
+// NewReplaceExamPapersRequestWithBody constructs an http.Request for the ReplaceExamPapers method, with any body, and a specified content type
+func NewReplaceExamPapersRequestWithBody(server string, examId ExamId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s/papers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListExamResultsRequest constructs an http.Request for the ListExamResults method
+func NewListExamResultsRequest(server string, examId ExamId, subjectId openapi_types.UUID, params *ListExamResultsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "subjectId", subjectId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s/papers/%s/results", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SectionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sectionId", *params.SectionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRecordExamResultsRequest calls the generic RecordExamResults builder with application/json body
+func NewRecordExamResultsRequest(server string, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, body RecordExamResultsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRecordExamResultsRequestWithBody(server, examId, subjectId, params, "application/json", bodyReader)
+}
+
+// NewRecordExamResultsRequestWithBody constructs an http.Request for the RecordExamResults method, with any body, and a specified content type
+func NewRecordExamResultsRequestWithBody(server string, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "subjectId", subjectId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s/papers/%s/results", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.SectionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sectionId", *params.SectionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListExamPublicationsRequest constructs an http.Request for the ListExamPublications method
+func NewListExamPublicationsRequest(server string, examId ExamId, params *ListExamPublicationsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s/publications", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -4913,6 +9406,40 @@ func NewCreateInstitutionRequestWithBody(server string, contentType string, body
 	return req, nil
 }
 
+// NewDeleteInstitutionRequest constructs an http.Request for the DeleteInstitution method
+func NewDeleteInstitutionRequest(server string, institutionId openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "institutionId", institutionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/institutions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetInstitutionRequest constructs an http.Request for the GetInstitution method
 func NewGetInstitutionRequest(server string, institutionId openapi_types.UUID) (*http.Request, error) {
 	var err error
@@ -4996,6 +9523,87 @@ func NewUpdateInstitutionRequestWithBody(server string, institutionId openapi_ty
 	}
 
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetGradingScaleRequest constructs an http.Request for the GetGradingScale method
+func NewGetGradingScaleRequest(server string, institutionId openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "institutionId", institutionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/institutions/%s/grading-scale", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReplaceGradingScaleRequest calls the generic ReplaceGradingScale builder with application/json body
+func NewReplaceGradingScaleRequest(server string, institutionId openapi_types.UUID, body ReplaceGradingScaleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceGradingScaleRequestWithBody(server, institutionId, "application/json", bodyReader)
+}
+
+// NewReplaceGradingScaleRequestWithBody constructs an http.Request for the ReplaceGradingScale method, with any body, and a specified content type
+func NewReplaceGradingScaleRequestWithBody(server string, institutionId openapi_types.UUID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "institutionId", institutionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/institutions/%s/grading-scale", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -5430,6 +10038,40 @@ func NewCreateSectionRequestWithBody(server string, contentType string, body io.
 	return req, nil
 }
 
+// NewDeleteSectionRequest constructs an http.Request for the DeleteSection method
+func NewDeleteSectionRequest(server string, sectionId openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sectionId", sectionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sections/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetSectionRequest constructs an http.Request for the GetSection method
 func NewGetSectionRequest(server string, sectionId openapi_types.UUID) (*http.Request, error) {
 	var err error
@@ -5518,6 +10160,235 @@ func NewUpdateSectionRequestWithBody(server string, sectionId openapi_types.UUID
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetRegisterRequest constructs an http.Request for the GetRegister method
+func NewGetRegisterRequest(server string, sectionId RegisterSectionId, date RegisterDate, params *GetRegisterParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sectionId", sectionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "date", date, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "date"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sections/%s/attendance/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewMarkAttendanceRequest calls the generic MarkAttendance builder with application/json body
+func NewMarkAttendanceRequest(server string, sectionId RegisterSectionId, date RegisterDate, params *MarkAttendanceParams, body MarkAttendanceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMarkAttendanceRequestWithBody(server, sectionId, date, params, "application/json", bodyReader)
+}
+
+// NewMarkAttendanceRequestWithBody constructs an http.Request for the MarkAttendance method, with any body, and a specified content type
+func NewMarkAttendanceRequestWithBody(server string, sectionId RegisterSectionId, date RegisterDate, params *MarkAttendanceParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sectionId", sectionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "date", date, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "date"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sections/%s/attendance/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListCorrectionsRequest constructs an http.Request for the ListCorrections method
+func NewListCorrectionsRequest(server string, sectionId RegisterSectionId, date RegisterDate, params *ListCorrectionsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sectionId", sectionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "date", date, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "date"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sections/%s/attendance/%s/corrections", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -5955,6 +10826,127 @@ func NewUpdateStudentRequestWithBody(server string, studentId StudentId, params 
 	return req, nil
 }
 
+// NewListStudentAttendanceRequest constructs an http.Request for the ListStudentAttendance method
+func NewListStudentAttendanceRequest(server string, studentId StudentId, params *ListStudentAttendanceParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "studentId", studentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/students/%s/attendance", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListEnrollmentsRequest constructs an http.Request for the ListEnrollments method
 func NewListEnrollmentsRequest(server string, studentId StudentId, params *ListEnrollmentsParams) (*http.Request, error) {
 	var err error
@@ -6133,6 +11125,139 @@ func NewReplaceGuardiansRequestWithBody(server string, studentId StudentId, cont
 	return req, nil
 }
 
+// NewListStudentResultsRequest constructs an http.Request for the ListStudentResults method
+func NewListStudentResultsRequest(server string, studentId StudentId, params *ListStudentResultsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "studentId", studentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/students/%s/results", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AcademicYearId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "academicYearId", *params.AcademicYearId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ExamId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "examId", *params.ExamId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewTransferStudentRequest calls the generic TransferStudent builder with application/json body
 func NewTransferStudentRequest(server string, studentId StudentId, params *TransferStudentParams, body TransferStudentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -6253,6 +11378,274 @@ func NewWithdrawStudentRequestWithBody(server string, studentId StudentId, param
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewListSubjectsRequest constructs an http.Request for the ListSubjects method
+func NewListSubjectsRequest(server string, params *ListSubjectsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/subjects")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.InstitutionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "institutionId", *params.InstitutionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateSubjectRequest calls the generic CreateSubject builder with application/json body
+func NewCreateSubjectRequest(server string, body CreateSubjectJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateSubjectRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateSubjectRequestWithBody constructs an http.Request for the CreateSubject method, with any body, and a specified content type
+func NewCreateSubjectRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/subjects")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteSubjectRequest constructs an http.Request for the DeleteSubject method
+func NewDeleteSubjectRequest(server string, subjectId openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "subjectId", subjectId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/subjects/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetSubjectRequest constructs an http.Request for the GetSubject method
+func NewGetSubjectRequest(server string, subjectId openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "subjectId", subjectId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/subjects/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateSubjectRequest calls the generic UpdateSubject builder with application/json body
+func NewUpdateSubjectRequest(server string, subjectId openapi_types.UUID, body UpdateSubjectJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateSubjectRequestWithBody(server, subjectId, "application/json", bodyReader)
+}
+
+// NewUpdateSubjectRequestWithApplicationMergePatchPlusJSONBody calls the generic UpdateSubject builder with application/merge-patch+json body
+func NewUpdateSubjectRequestWithApplicationMergePatchPlusJSONBody(server string, subjectId openapi_types.UUID, body UpdateSubjectApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateSubjectRequestWithBody(server, subjectId, "application/merge-patch+json", bodyReader)
+}
+
+// NewUpdateSubjectRequestWithBody constructs an http.Request for the UpdateSubject method, with any body, and a specified content type
+func NewUpdateSubjectRequestWithBody(server string, subjectId openapi_types.UUID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "subjectId", subjectId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/subjects/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -6771,6 +12164,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/academic-years (the `CreateAcademicYear` operationId).
 	CreateAcademicYearWithResponse(ctx context.Context, body CreateAcademicYearJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAcademicYearResponse, error)
 
+	// DeleteAcademicYearWithResponse Delete an academic year
+	//
+	// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/academic-years/{academicYearId} (the `DeleteAcademicYear` operationId).
+	DeleteAcademicYearWithResponse(ctx context.Context, academicYearId openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteAcademicYearResponse, error)
+
 	// GetAcademicYearWithResponse Get an academic year
 	//
 	// One academic year.
@@ -6807,9 +12209,100 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/academic-years/{academicYearId} (the `UpdateAcademicYear` operationId).
 	UpdateAcademicYearWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, academicYearId openapi_types.UUID, body UpdateAcademicYearApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateAcademicYearResponse, error)
 
+	// GetCalendarWithResponse A year's calendar
+	//
+	// The terms and holidays of the year. There is school on the institution's `workingDays` in a term, or in the whole year
+	// while it has no terms, and not on holidays.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/academic-years/{academicYearId}/calendar (the `GetCalendar` operationId).
+	GetCalendarWithResponse(ctx context.Context, academicYearId openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetCalendarResponse, error)
+
+	// ReplaceCalendarWithBodyWithResponse Replace a year's calendar
+	//
+	// The year has these terms and holidays afterwards. They lie in the year, and terms do not overlap. Registers that were
+	// taken stay, also where there is no school any more.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/academic-years/{academicYearId}/calendar (the `ReplaceCalendar` operationId).
+	ReplaceCalendarWithBodyWithResponse(ctx context.Context, academicYearId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceCalendarResponse, error)
+
+	// ReplaceCalendarWithResponse Replace a year's calendar
+	//
+	// The year has these terms and holidays afterwards. They lie in the year, and terms do not overlap. Registers that were
+	// taken stay, also where there is no school any more.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/academic-years/{academicYearId}/calendar (the `ReplaceCalendar` operationId).
+	ReplaceCalendarWithResponse(ctx context.Context, academicYearId openapi_types.UUID, body ReplaceCalendarJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceCalendarResponse, error)
+
+	// ListMissingRegistersWithResponse Registers that were not taken
+	//
+	// Sections that had students and school on the day, and no register. There are none on holidays, on days of the week
+	// without school, outside terms and academic years, and on days that are still to come where the institution is.
+	// Listed by grade, class and section.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/attendance/missing (the `ListMissingRegisters` operationId).
+	ListMissingRegistersWithResponse(ctx context.Context, params *ListMissingRegistersParams, reqEditors ...RequestEditorFn) (*ListMissingRegistersResponse, error)
+
+	// GetAttendanceSummaryWithResponse How many attended
+	//
+	// The number of marks of each status in a range of days, in all and by section. The filters combine. A range has at most
+	// 400 days, which is room for an academic year.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/attendance/summary (the `GetAttendanceSummary` operationId).
+	GetAttendanceSummaryWithResponse(ctx context.Context, params *GetAttendanceSummaryParams, reqEditors ...RequestEditorFn) (*GetAttendanceSummaryResponse, error)
+
+	// ListAuditEventsWithResponse List audit events
+	//
+	// Who wrote what, from where: every row that was created, changed or deleted left an event in the same transaction, also
+	// sign-ins (`session`, `create`), sign-outs, and roles given and taken (`userRole`). So did every password or code that was tried. The latest first. Of personal data an
+	// event holds only what is enough to recognise it by (`a***@e***.org`), of secrets nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
+	ListAuditEventsWithResponse(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*ListAuditEventsResponse, error)
+
+	// VerifyAuditEventsWithBodyWithResponse Verify the audit trail
+	//
+	// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+	// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+	// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+	// `rollcall audit verify`. Nothing is written.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+	VerifyAuditEventsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyAuditEventsResponse, error)
+
+	// VerifyAuditEventsWithResponse Verify the audit trail
+	//
+	// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+	// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+	// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+	// `rollcall audit verify`. Nothing is written.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+	VerifyAuditEventsWithResponse(ctx context.Context, body VerifyAuditEventsJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifyAuditEventsResponse, error)
+
 	// LoginWithBodyWithResponse Sign in
 	//
-	// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+	// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+	// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+	// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+	// hour unless the factor is verified or enrolled.
+	//
+	// Any wrong combination gets the same
 	// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 	// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 	// password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -6821,7 +12314,12 @@ type ClientWithResponsesInterface interface {
 
 	// LoginWithResponse Sign in
 	//
-	// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+	// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+	// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+	// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+	// hour unless the factor is verified or enrolled.
+	//
+	// Any wrong combination gets the same
 	// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 	// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 	// password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -6840,10 +12338,76 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/auth/logout (the `Logout` operationId).
 	LogoutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*LogoutResponse, error)
 
+	// DisableMfaWithResponse Remove my second factor
+	//
+	// Removes the second factor with its recovery codes and ends all other sessions; or one that waits for its first code. Where the
+	// role or the school group requires one, another must be enrolled before anything else.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/auth/mfa (the `DisableMfa` operationId).
+	DisableMfaWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*DisableMfaResponse, error)
+
+	// ActivateMfaWithBodyWithResponse Activate my second factor
+	//
+	// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+	// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+	// sessions end.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+	ActivateMfaWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ActivateMfaResponse, error)
+
+	// ActivateMfaWithResponse Activate my second factor
+	//
+	// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+	// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+	// sessions end.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+	ActivateMfaWithResponse(ctx context.Context, body ActivateMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*ActivateMfaResponse, error)
+
+	// EnrollMfaWithResponse Begin to set up a second factor
+	//
+	// Makes a secret for an authenticator app (TOTP, RFC 6238: SHA-1, six digits, 30 seconds). It counts once a code of it has
+	// activated it; beginning again replaces it. An active second factor must be removed first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/mfa/enroll (the `EnrollMfa` operationId).
+	EnrollMfaWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*EnrollMfaResponse, error)
+
+	// VerifyMfaWithBodyWithResponse Verify my second factor
+	//
+	// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+	// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+	// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+	// is a wrong one.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+	VerifyMfaWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyMfaResponse, error)
+
+	// VerifyMfaWithResponse Verify my second factor
+	//
+	// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+	// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+	// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+	// is a wrong one.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+	VerifyMfaWithResponse(ctx context.Context, body VerifyMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifyMfaResponse, error)
+
 	// ChangePasswordWithBodyWithResponse Change my password
 	//
-	// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-	// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+	// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+	// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 	// or e-mail address.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -6853,8 +12417,8 @@ type ClientWithResponsesInterface interface {
 
 	// ChangePasswordWithResponse Change my password
 	//
-	// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-	// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+	// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+	// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 	// or e-mail address.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -6916,6 +12480,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/classes (the `CreateClass` operationId).
 	CreateClassWithResponse(ctx context.Context, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClassResponse, error)
 
+	// DeleteClassWithResponse Delete a class
+	//
+	// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/classes/{classId} (the `DeleteClass` operationId).
+	DeleteClassWithResponse(ctx context.Context, classId openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteClassResponse, error)
+
 	// GetClassWithResponse Get a class
 	//
 	// One class.
@@ -6952,6 +12525,180 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/classes/{classId} (the `UpdateClass` operationId).
 	UpdateClassWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, classId openapi_types.UUID, body UpdateClassApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateClassResponse, error)
 
+	// ListExamsWithResponse List exams
+	//
+	// An exam is that of one class in one academic year, so that each class is scheduled, graded and published by itself.
+	// The latest first. Drafts are for those who make exams and those who teach the class.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exams (the `ListExams` operationId).
+	ListExamsWithResponse(ctx context.Context, params *ListExamsParams, reqEditors ...RequestEditorFn) (*ListExamsResponse, error)
+
+	// CreateExamWithBodyWithResponse Create an exam
+	//
+	// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+	CreateExamWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateExamResponse, error)
+
+	// CreateExamWithResponse Create an exam
+	//
+	// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+	CreateExamWithResponse(ctx context.Context, body CreateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateExamResponse, error)
+
+	// DeleteExamWithResponse Delete an exam
+	//
+	// Only a draft without results goes, with its papers.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/exams/{examId} (the `DeleteExam` operationId).
+	DeleteExamWithResponse(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*DeleteExamResponse, error)
+
+	// GetExamWithResponse Get an exam
+	//
+	// One exam.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exams/{examId} (the `GetExam` operationId).
+	GetExamWithResponse(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*GetExamResponse, error)
+
+	// UpdateExamWithBodyWithResponse Change an exam, or take it a step further
+	//
+	// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+	// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+	// names the ones there are. Name and dates can change until the exam is completed.
+	//
+	// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+	// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+	// (`PUT .../results`), which publishes the next version.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+	UpdateExamWithBodyWithResponse(ctx context.Context, examId ExamId, params *UpdateExamParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateExamResponse, error)
+
+	// UpdateExamWithResponse Change an exam, or take it a step further
+	//
+	// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+	// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+	// names the ones there are. Name and dates can change until the exam is completed.
+	//
+	// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+	// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+	// (`PUT .../results`), which publishes the next version.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+	UpdateExamWithResponse(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateExamResponse, error)
+
+	// UpdateExamWithApplicationMergePatchPlusJSONBodyWithResponse Change an exam, or take it a step further
+	//
+	// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+	// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+	// names the ones there are. Name and dates can change until the exam is completed.
+	//
+	// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+	// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+	// (`PUT .../results`), which publishes the next version.
+	//
+	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+	UpdateExamWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateExamResponse, error)
+
+	// ListExamPapersWithResponse An exam's papers
+	//
+	// All papers, in their order. There is one for each subject.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exams/{examId}/papers (the `ListExamPapers` operationId).
+	ListExamPapersWithResponse(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*ListExamPapersResponse, error)
+
+	// ReplaceExamPapersWithBodyWithResponse Replace an exam's papers
+	//
+	// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+	// paper that has results already stays, with the marks and weight that it has.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+	ReplaceExamPapersWithBodyWithResponse(ctx context.Context, examId ExamId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceExamPapersResponse, error)
+
+	// ReplaceExamPapersWithResponse Replace an exam's papers
+	//
+	// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+	// paper that has results already stays, with the marks and weight that it has.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+	ReplaceExamPapersWithResponse(ctx context.Context, examId ExamId, body ReplaceExamPapersJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceExamPapersResponse, error)
+
+	// ListExamResultsWithResponse The mark sheet of a paper
+	//
+	// Everybody who takes the exam, with the result where there is one; by name. Those take it who were in the class at a time
+	// between its first and its last day. The `ETag` is the version of the mark sheet: of the section that is asked for, or of
+	// all that the caller sees.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exams/{examId}/papers/{subjectId}/results (the `ListExamResults` operationId).
+	ListExamResultsWithResponse(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *ListExamResultsParams, reqEditors ...RequestEditorFn) (*ListExamResultsResponse, error)
+
+	// RecordExamResultsWithBodyWithResponse Enter results
+	//
+	// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+	// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+	// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+	//
+	// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+	// to the mark sheet since.
+	//
+	// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+	// publishes the next version; the one before can still be read.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+	RecordExamResultsWithBodyWithResponse(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecordExamResultsResponse, error)
+
+	// RecordExamResultsWithResponse Enter results
+	//
+	// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+	// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+	// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+	//
+	// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+	// to the mark sheet since.
+	//
+	// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+	// publishes the next version; the one before can still be read.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+	RecordExamResultsWithResponse(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, body RecordExamResultsJSONRequestBody, reqEditors ...RequestEditorFn) (*RecordExamResultsResponse, error)
+
+	// ListExamPublicationsWithResponse The published versions of an exam
+	//
+	// The first publishing and every correction, the latest first. None of an exam that is not published.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exams/{examId}/publications (the `ListExamPublications` operationId).
+	ListExamPublicationsWithResponse(ctx context.Context, examId ExamId, params *ListExamPublicationsParams, reqEditors ...RequestEditorFn) (*ListExamPublicationsResponse, error)
+
 	// ListInstitutionsWithResponse List institutions
 	//
 	// An institution is a school or a campus of the group. Listed by name.
@@ -6978,6 +12725,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/institutions (the `CreateInstitution` operationId).
 	CreateInstitutionWithResponse(ctx context.Context, body CreateInstitutionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInstitutionResponse, error)
+
+	// DeleteInstitutionWithResponse Delete an institution
+	//
+	// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/institutions/{institutionId} (the `DeleteInstitution` operationId).
+	DeleteInstitutionWithResponse(ctx context.Context, institutionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteInstitutionResponse, error)
 
 	// GetInstitutionWithResponse Get an institution
 	//
@@ -7014,6 +12770,36 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /v1/institutions/{institutionId} (the `UpdateInstitution` operationId).
 	UpdateInstitutionWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, institutionId openapi_types.UUID, body UpdateInstitutionApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateInstitutionResponse, error)
+
+	// GetGradingScaleWithResponse Get a grading scale
+	//
+	// The grades that results of the institution get from now on, the best first. One that has set none has the nine grades
+	// of the CBSE.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/institutions/{institutionId}/grading-scale (the `GetGradingScale` operationId).
+	GetGradingScaleWithResponse(ctx context.Context, institutionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetGradingScaleResponse, error)
+
+	// ReplaceGradingScaleWithBodyWithResponse Replace a grading scale
+	//
+	// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+	// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+	ReplaceGradingScaleWithBodyWithResponse(ctx context.Context, institutionId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceGradingScaleResponse, error)
+
+	// ReplaceGradingScaleWithResponse Replace a grading scale
+	//
+	// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+	// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+	ReplaceGradingScaleWithResponse(ctx context.Context, institutionId openapi_types.UUID, body ReplaceGradingScaleJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceGradingScaleResponse, error)
 
 	// ListPermissionsWithResponse List permissions
 	//
@@ -7126,6 +12912,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/sections (the `CreateSection` operationId).
 	CreateSectionWithResponse(ctx context.Context, body CreateSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSectionResponse, error)
 
+	// DeleteSectionWithResponse Delete a section
+	//
+	// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/sections/{sectionId} (the `DeleteSection` operationId).
+	DeleteSectionWithResponse(ctx context.Context, sectionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteSectionResponse, error)
+
 	// GetSectionWithResponse Get a section
 	//
 	// One section.
@@ -7162,6 +12957,49 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/sections/{sectionId} (the `UpdateSection` operationId).
 	UpdateSectionWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, sectionId openapi_types.UUID, body UpdateSectionApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateSectionResponse, error)
 
+	// GetRegisterWithResponse A section's register of a day
+	//
+	// Everybody who attends the section on that day, by roll number, with the mark where there is one. Before it is taken the
+	// register has no marks, and its `ETag` is `"0"`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/sections/{sectionId}/attendance/{date} (the `GetRegister` operationId).
+	GetRegisterWithResponse(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *GetRegisterParams, reqEditors ...RequestEditorFn) (*GetRegisterResponse, error)
+
+	// MarkAttendanceWithBodyWithResponse Take or correct a section's register of a day
+	//
+	// Writes the marks that are sent, all or none: a student who is marked already is marked anew, and one who is not listed
+	// keeps the mark. What a changed mark was before is kept (`/corrections`). There must be school on the day, which is
+	// not in the future where the institution is, and each student must attend the section on it. A register that somebody
+	// else saves at the same time is refused, with 412 when `If-Match` was sent and with 409 when not.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/sections/{sectionId}/attendance/{date} (the `MarkAttendance` operationId).
+	MarkAttendanceWithBodyWithResponse(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *MarkAttendanceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MarkAttendanceResponse, error)
+
+	// MarkAttendanceWithResponse Take or correct a section's register of a day
+	//
+	// Writes the marks that are sent, all or none: a student who is marked already is marked anew, and one who is not listed
+	// keeps the mark. What a changed mark was before is kept (`/corrections`). There must be school on the day, which is
+	// not in the future where the institution is, and each student must attend the section on it. A register that somebody
+	// else saves at the same time is refused, with 412 when `If-Match` was sent and with 409 when not.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/sections/{sectionId}/attendance/{date} (the `MarkAttendance` operationId).
+	MarkAttendanceWithResponse(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *MarkAttendanceParams, body MarkAttendanceJSONRequestBody, reqEditors ...RequestEditorFn) (*MarkAttendanceResponse, error)
+
+	// ListCorrectionsWithResponse Corrections of a register
+	//
+	// Each change of a mark: what it was and whose, what it became and by whom. The latest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/sections/{sectionId}/attendance/{date}/corrections (the `ListCorrections` operationId).
+	ListCorrectionsWithResponse(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *ListCorrectionsParams, reqEditors ...RequestEditorFn) (*ListCorrectionsResponse, error)
+
 	// ListTeachersWithResponse A section's teachers
 	//
 	// All teachers of the section, by name. They see the section and its present students.
@@ -7173,7 +13011,7 @@ type ClientWithResponsesInterface interface {
 
 	// ReplaceTeachersWithBodyWithResponse Replace a section's teachers
 	//
-	// The teachers of the section are these afterwards. Whoever is no longer listed loses sight of the section and its
+	// The teachers of the section are these afterwards, each with the subjects taught there. Whoever is no longer listed loses sight of the section and its
 	// students at once, unless something else lets them see these.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -7183,7 +13021,7 @@ type ClientWithResponsesInterface interface {
 
 	// ReplaceTeachersWithResponse Replace a section's teachers
 	//
-	// The teachers of the section are these afterwards. Whoever is no longer listed loses sight of the section and its
+	// The teachers of the section are these afterwards, each with the subjects taught there. Whoever is no longer listed loses sight of the section and its
 	// students at once, unless something else lets them see these.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -7282,6 +13120,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/students/{studentId} (the `UpdateStudent` operationId).
 	UpdateStudentWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, studentId StudentId, params *UpdateStudentParams, body UpdateStudentApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateStudentResponse, error)
 
+	// ListStudentAttendanceWithResponse A student's attendance
+	//
+	// The student's marks, the latest day first, and how often each status is among all of them.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/students/{studentId}/attendance (the `ListStudentAttendance` operationId).
+	ListStudentAttendanceWithResponse(ctx context.Context, studentId StudentId, params *ListStudentAttendanceParams, reqEditors ...RequestEditorFn) (*ListStudentAttendanceResponse, error)
+
 	// ListEnrollmentsWithResponse A student's enrollments
 	//
 	// Where the student was in which year, the latest first.
@@ -7319,6 +13166,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /v1/students/{studentId}/guardians (the `ReplaceGuardians` operationId).
 	ReplaceGuardiansWithResponse(ctx context.Context, studentId StudentId, body ReplaceGuardiansJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceGuardiansResponse, error)
+
+	// ListStudentResultsWithResponse A student's published results
+	//
+	// What was published of a student, the latest exam first: a report card an exam, in its latest version, or in the one that
+	// is asked for. docs/exams.md says how totals, absences, grades, ranks and versions come about.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/students/{studentId}/results (the `ListStudentResults` operationId).
+	ListStudentResultsWithResponse(ctx context.Context, studentId StudentId, params *ListStudentResultsParams, reqEditors ...RequestEditorFn) (*ListStudentResultsResponse, error)
 
 	// TransferStudentWithBodyWithResponse Transfer a student
 	//
@@ -7359,6 +13216,78 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/students/{studentId}/withdraw (the `WithdrawStudent` operationId).
 	WithdrawStudentWithResponse(ctx context.Context, studentId StudentId, params *WithdrawStudentParams, body WithdrawStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*WithdrawStudentResponse, error)
+
+	// ListSubjectsWithResponse List subjects
+	//
+	// A subject is what an institution teaches; exams have papers in it, and teachers are assigned to sections for it. Listed by name.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/subjects (the `ListSubjects` operationId).
+	ListSubjectsWithResponse(ctx context.Context, params *ListSubjectsParams, reqEditors ...RequestEditorFn) (*ListSubjectsResponse, error)
+
+	// CreateSubjectWithBodyWithResponse Create a subject
+	//
+	// A subject is what an institution teaches.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/subjects (the `CreateSubject` operationId).
+	CreateSubjectWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSubjectResponse, error)
+
+	// CreateSubjectWithResponse Create a subject
+	//
+	// A subject is what an institution teaches.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/subjects (the `CreateSubject` operationId).
+	CreateSubjectWithResponse(ctx context.Context, body CreateSubjectJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSubjectResponse, error)
+
+	// DeleteSubjectWithResponse Delete a subject
+	//
+	// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/subjects/{subjectId} (the `DeleteSubject` operationId).
+	DeleteSubjectWithResponse(ctx context.Context, subjectId openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteSubjectResponse, error)
+
+	// GetSubjectWithResponse Get a subject
+	//
+	// One subject.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/subjects/{subjectId} (the `GetSubject` operationId).
+	GetSubjectWithResponse(ctx context.Context, subjectId openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetSubjectResponse, error)
+
+	// UpdateSubjectWithBodyWithResponse Change a subject
+	//
+	// A JSON merge patch (RFC 7396). What is absent stays as it is.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/subjects/{subjectId} (the `UpdateSubject` operationId).
+	UpdateSubjectWithBodyWithResponse(ctx context.Context, subjectId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateSubjectResponse, error)
+
+	// UpdateSubjectWithResponse Change a subject
+	//
+	// A JSON merge patch (RFC 7396). What is absent stays as it is.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/subjects/{subjectId} (the `UpdateSubject` operationId).
+	UpdateSubjectWithResponse(ctx context.Context, subjectId openapi_types.UUID, body UpdateSubjectJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateSubjectResponse, error)
+
+	// UpdateSubjectWithApplicationMergePatchPlusJSONBodyWithResponse Change a subject
+	//
+	// A JSON merge patch (RFC 7396). What is absent stays as it is.
+	//
+	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/subjects/{subjectId} (the `UpdateSubject` operationId).
+	UpdateSubjectWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, subjectId openapi_types.UUID, body UpdateSubjectApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateSubjectResponse, error)
 
 	// ListUsersWithResponse List users
 	//
@@ -7401,7 +13330,8 @@ type ClientWithResponsesInterface interface {
 	// UpdateUserWithBodyWithResponse Change a user
 	//
 	// A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-	// last active user who may change users and roles stays.
+	// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+	// caller's second factor (or sign-in) of the last 15 minutes.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7411,7 +13341,8 @@ type ClientWithResponsesInterface interface {
 	// UpdateUserWithResponse Change a user
 	//
 	// A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-	// last active user who may change users and roles stays.
+	// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+	// caller's second factor (or sign-in) of the last 15 minutes.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7421,7 +13352,8 @@ type ClientWithResponsesInterface interface {
 	// UpdateUserWithApplicationMergePatchPlusJSONBodyWithResponse Change a user
 	//
 	// A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-	// last active user who may change users and roles stays.
+	// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+	// caller's second factor (or sign-in) of the last 15 minutes.
 	//
 	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7707,6 +13639,119 @@ func (r CreateAcademicYearResponse) ContentType() string {
 	return ""
 }
 
+// DeleteAcademicYearResponse401Headers the declared response headers of an HTTP 401 response for DeleteAcademicYear
+type DeleteAcademicYearResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteAcademicYearResponse429Headers the declared response headers of an HTTP 429 response for DeleteAcademicYear
+type DeleteAcademicYearResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// DeleteAcademicYearResponse503Headers the declared response headers of an HTTP 503 response for DeleteAcademicYear
+type DeleteAcademicYearResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeleteAcademicYearResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteAcademicYearResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteAcademicYearResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteAcademicYearResponse503Headers
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteAcademicYearResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteAcademicYearResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteAcademicYearResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteAcademicYearResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DeleteAcademicYearResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteAcademicYearResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteAcademicYearResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteAcademicYearResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteAcademicYearResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteAcademicYearResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteAcademicYearResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteAcademicYearResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetAcademicYearResponse401Headers the declared response headers of an HTTP 401 response for GetAcademicYear
 type GetAcademicYearResponse401Headers struct {
 	WWWAuthenticate string
@@ -7954,6 +13999,703 @@ func (r UpdateAcademicYearResponse) ContentType() string {
 	return ""
 }
 
+// GetCalendarResponse401Headers the declared response headers of an HTTP 401 response for GetCalendar
+type GetCalendarResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetCalendarResponse429Headers the declared response headers of an HTTP 429 response for GetCalendar
+type GetCalendarResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// GetCalendarResponse503Headers the declared response headers of an HTTP 503 response for GetCalendar
+type GetCalendarResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetCalendarResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Calendar
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetCalendarResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetCalendarResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetCalendarResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCalendarResponse) GetJSON200() *Calendar {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetCalendarResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetCalendarResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetCalendarResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetCalendarResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetCalendarResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetCalendarResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetCalendarResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCalendarResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCalendarResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCalendarResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCalendarResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceCalendarResponse401Headers the declared response headers of an HTTP 401 response for ReplaceCalendar
+type ReplaceCalendarResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ReplaceCalendarResponse429Headers the declared response headers of an HTTP 429 response for ReplaceCalendar
+type ReplaceCalendarResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ReplaceCalendarResponse503Headers the declared response headers of an HTTP 503 response for ReplaceCalendar
+type ReplaceCalendarResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReplaceCalendarResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Calendar
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ReplaceCalendarResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ReplaceCalendarResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReplaceCalendarResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplaceCalendarResponse) GetJSON200() *Calendar {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReplaceCalendarResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ReplaceCalendarResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ReplaceCalendarResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ReplaceCalendarResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ReplaceCalendarResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ReplaceCalendarResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ReplaceCalendarResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ReplaceCalendarResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ReplaceCalendarResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReplaceCalendarResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplaceCalendarResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceCalendarResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceCalendarResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceCalendarResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListMissingRegistersResponse401Headers the declared response headers of an HTTP 401 response for ListMissingRegisters
+type ListMissingRegistersResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListMissingRegistersResponse429Headers the declared response headers of an HTTP 429 response for ListMissingRegisters
+type ListMissingRegistersResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListMissingRegistersResponse503Headers the declared response headers of an HTTP 503 response for ListMissingRegisters
+type ListMissingRegistersResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListMissingRegistersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MissingRegisterList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListMissingRegistersResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListMissingRegistersResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListMissingRegistersResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMissingRegistersResponse) GetJSON200() *MissingRegisterList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListMissingRegistersResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListMissingRegistersResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListMissingRegistersResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListMissingRegistersResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListMissingRegistersResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListMissingRegistersResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMissingRegistersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMissingRegistersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMissingRegistersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMissingRegistersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetAttendanceSummaryResponse401Headers the declared response headers of an HTTP 401 response for GetAttendanceSummary
+type GetAttendanceSummaryResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetAttendanceSummaryResponse429Headers the declared response headers of an HTTP 429 response for GetAttendanceSummary
+type GetAttendanceSummaryResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// GetAttendanceSummaryResponse503Headers the declared response headers of an HTTP 503 response for GetAttendanceSummary
+type GetAttendanceSummaryResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetAttendanceSummaryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AttendanceSummary
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetAttendanceSummaryResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetAttendanceSummaryResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetAttendanceSummaryResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAttendanceSummaryResponse) GetJSON200() *AttendanceSummary {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetAttendanceSummaryResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetAttendanceSummaryResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetAttendanceSummaryResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetAttendanceSummaryResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetAttendanceSummaryResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetAttendanceSummaryResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAttendanceSummaryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAttendanceSummaryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAttendanceSummaryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAttendanceSummaryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListAuditEventsResponse401Headers the declared response headers of an HTTP 401 response for ListAuditEvents
+type ListAuditEventsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListAuditEventsResponse429Headers the declared response headers of an HTTP 429 response for ListAuditEvents
+type ListAuditEventsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListAuditEventsResponse503Headers the declared response headers of an HTTP 503 response for ListAuditEvents
+type ListAuditEventsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListAuditEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuditEventList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListAuditEventsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListAuditEventsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListAuditEventsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAuditEventsResponse) GetJSON200() *AuditEventList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListAuditEventsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListAuditEventsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListAuditEventsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListAuditEventsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListAuditEventsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListAuditEventsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAuditEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAuditEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAuditEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAuditEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// VerifyAuditEventsResponse401Headers the declared response headers of an HTTP 401 response for VerifyAuditEvents
+type VerifyAuditEventsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// VerifyAuditEventsResponse429Headers the declared response headers of an HTTP 429 response for VerifyAuditEvents
+type VerifyAuditEventsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// VerifyAuditEventsResponse503Headers the declared response headers of an HTTP 503 response for VerifyAuditEvents
+type VerifyAuditEventsResponse503Headers struct {
+	RetryAfter int
+}
+
+type VerifyAuditEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuditVerification
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *VerifyAuditEventsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *VerifyAuditEventsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *VerifyAuditEventsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r VerifyAuditEventsResponse) GetJSON200() *AuditVerification {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r VerifyAuditEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r VerifyAuditEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r VerifyAuditEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r VerifyAuditEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// LoginResponse200Headers the declared response headers of an HTTP 200 response for Login
+type LoginResponse200Headers struct {
+	SetCookie *string
+}
+
 // LoginResponse401Headers the declared response headers of an HTTP 401 response for Login
 type LoginResponse401Headers struct {
 	WWWAuthenticate string
@@ -7980,6 +14722,8 @@ type LoginResponse struct {
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
 	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationproblemJSON413 *ContentTooLarge
 	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -7990,6 +14734,8 @@ type LoginResponse struct {
 	ApplicationproblemJSON500 *InternalError
 	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *LoginResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *LoginResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -8011,6 +14757,11 @@ func (r LoginResponse) GetApplicationproblemJSON400() *BadRequest {
 // GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r LoginResponse) GetApplicationproblemJSON401() *Unauthorized {
 	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r LoginResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
 }
 
 // GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -8067,6 +14818,11 @@ func (r LoginResponse) ContentType() string {
 	return ""
 }
 
+// LogoutResponse204Headers the declared response headers of an HTTP 204 response for Logout
+type LogoutResponse204Headers struct {
+	SetCookie *string
+}
+
 // LogoutResponse401Headers the declared response headers of an HTTP 401 response for Logout
 type LogoutResponse401Headers struct {
 	WWWAuthenticate string
@@ -8091,12 +14847,16 @@ type LogoutResponse struct {
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationproblemJSON500 *InternalError
 	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationproblemJSON503 *Unavailable
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *LogoutResponse204Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *LogoutResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -8113,6 +14873,11 @@ func (r LogoutResponse) GetApplicationproblemJSON400() *BadRequest {
 // GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r LogoutResponse) GetApplicationproblemJSON401() *Unauthorized {
 	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r LogoutResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -8159,6 +14924,498 @@ func (r LogoutResponse) ContentType() string {
 	return ""
 }
 
+// DisableMfaResponse401Headers the declared response headers of an HTTP 401 response for DisableMfa
+type DisableMfaResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DisableMfaResponse429Headers the declared response headers of an HTTP 429 response for DisableMfa
+type DisableMfaResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// DisableMfaResponse503Headers the declared response headers of an HTTP 503 response for DisableMfa
+type DisableMfaResponse503Headers struct {
+	RetryAfter int
+}
+
+type DisableMfaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DisableMfaResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DisableMfaResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DisableMfaResponse503Headers
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DisableMfaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DisableMfaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DisableMfaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DisableMfaResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ActivateMfaResponse200Headers the declared response headers of an HTTP 200 response for ActivateMfa
+type ActivateMfaResponse200Headers struct {
+	SetCookie *string
+}
+
+// ActivateMfaResponse401Headers the declared response headers of an HTTP 401 response for ActivateMfa
+type ActivateMfaResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ActivateMfaResponse429Headers the declared response headers of an HTTP 429 response for ActivateMfa
+type ActivateMfaResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ActivateMfaResponse503Headers the declared response headers of an HTTP 503 response for ActivateMfa
+type ActivateMfaResponse503Headers struct {
+	RetryAfter int
+}
+
+type ActivateMfaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MfaActivation
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ActivateMfaResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ActivateMfaResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ActivateMfaResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ActivateMfaResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ActivateMfaResponse) GetJSON200() *MfaActivation {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ActivateMfaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ActivateMfaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ActivateMfaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ActivateMfaResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// EnrollMfaResponse401Headers the declared response headers of an HTTP 401 response for EnrollMfa
+type EnrollMfaResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// EnrollMfaResponse429Headers the declared response headers of an HTTP 429 response for EnrollMfa
+type EnrollMfaResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// EnrollMfaResponse503Headers the declared response headers of an HTTP 503 response for EnrollMfa
+type EnrollMfaResponse503Headers struct {
+	RetryAfter int
+}
+
+type EnrollMfaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MfaEnrollment
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *EnrollMfaResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *EnrollMfaResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *EnrollMfaResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EnrollMfaResponse) GetJSON200() *MfaEnrollment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r EnrollMfaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EnrollMfaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EnrollMfaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EnrollMfaResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// VerifyMfaResponse200Headers the declared response headers of an HTTP 200 response for VerifyMfa
+type VerifyMfaResponse200Headers struct {
+	SetCookie *string
+}
+
+// VerifyMfaResponse401Headers the declared response headers of an HTTP 401 response for VerifyMfa
+type VerifyMfaResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// VerifyMfaResponse429Headers the declared response headers of an HTTP 429 response for VerifyMfa
+type VerifyMfaResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// VerifyMfaResponse503Headers the declared response headers of an HTTP 503 response for VerifyMfa
+type VerifyMfaResponse503Headers struct {
+	RetryAfter int
+}
+
+type VerifyMfaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SignIn
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *VerifyMfaResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *VerifyMfaResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *VerifyMfaResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *VerifyMfaResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r VerifyMfaResponse) GetJSON200() *SignIn {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r VerifyMfaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r VerifyMfaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r VerifyMfaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r VerifyMfaResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ChangePasswordResponse200Headers the declared response headers of an HTTP 200 response for ChangePassword
+type ChangePasswordResponse200Headers struct {
+	SetCookie *string
+}
+
 // ChangePasswordResponse401Headers the declared response headers of an HTTP 401 response for ChangePassword
 type ChangePasswordResponse401Headers struct {
 	WWWAuthenticate string
@@ -8185,6 +15442,8 @@ type ChangePasswordResponse struct {
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
 	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
 	ApplicationproblemJSON409 *Conflict
 	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -8197,6 +15456,8 @@ type ChangePasswordResponse struct {
 	ApplicationproblemJSON500 *InternalError
 	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ChangePasswordResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ChangePasswordResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -8218,6 +15479,11 @@ func (r ChangePasswordResponse) GetApplicationproblemJSON400() *BadRequest {
 // GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r ChangePasswordResponse) GetApplicationproblemJSON401() *Unauthorized {
 	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ChangePasswordResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
 }
 
 // GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
@@ -8404,6 +15670,8 @@ type ListSessionsResponse struct {
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
@@ -8431,6 +15699,11 @@ func (r ListSessionsResponse) GetApplicationproblemJSON400() *BadRequest {
 // GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r ListSessionsResponse) GetApplicationproblemJSON401() *Unauthorized {
 	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -8501,6 +15774,8 @@ type RevokeSessionResponse struct {
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
 	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationproblemJSON404 *NotFound
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
@@ -8525,6 +15800,11 @@ func (r RevokeSessionResponse) GetApplicationproblemJSON400() *BadRequest {
 // GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r RevokeSessionResponse) GetApplicationproblemJSON401() *Unauthorized {
 	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RevokeSessionResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
 }
 
 // GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
@@ -8816,6 +16096,119 @@ func (r CreateClassResponse) ContentType() string {
 	return ""
 }
 
+// DeleteClassResponse401Headers the declared response headers of an HTTP 401 response for DeleteClass
+type DeleteClassResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteClassResponse429Headers the declared response headers of an HTTP 429 response for DeleteClass
+type DeleteClassResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// DeleteClassResponse503Headers the declared response headers of an HTTP 503 response for DeleteClass
+type DeleteClassResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeleteClassResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteClassResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteClassResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteClassResponse503Headers
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteClassResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteClassResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteClassResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteClassResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DeleteClassResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteClassResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteClassResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteClassResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteClassResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteClassResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteClassResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteClassResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetClassResponse401Headers the declared response headers of an HTTP 401 response for GetClass
 type GetClassResponse401Headers struct {
 	WWWAuthenticate string
@@ -9063,6 +16456,1256 @@ func (r UpdateClassResponse) ContentType() string {
 	return ""
 }
 
+// ListExamsResponse401Headers the declared response headers of an HTTP 401 response for ListExams
+type ListExamsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListExamsResponse429Headers the declared response headers of an HTTP 429 response for ListExams
+type ListExamsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListExamsResponse503Headers the declared response headers of an HTTP 503 response for ListExams
+type ListExamsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListExamsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExamList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListExamsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListExamsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListExamsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListExamsResponse) GetJSON200() *ExamList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListExamsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListExamsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListExamsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListExamsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListExamsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListExamsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListExamsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListExamsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListExamsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListExamsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateExamResponse201Headers the declared response headers of an HTTP 201 response for CreateExam
+type CreateExamResponse201Headers struct {
+	ETag     string
+	Location string
+}
+
+// CreateExamResponse401Headers the declared response headers of an HTTP 401 response for CreateExam
+type CreateExamResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateExamResponse429Headers the declared response headers of an HTTP 429 response for CreateExam
+type CreateExamResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// CreateExamResponse503Headers the declared response headers of an HTTP 503 response for CreateExam
+type CreateExamResponse503Headers struct {
+	RetryAfter int
+}
+
+type CreateExamResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Exam
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateExamResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateExamResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateExamResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateExamResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateExamResponse) GetJSON201() *Exam {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateExamResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateExamResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateExamResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateExamResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteExamResponse401Headers the declared response headers of an HTTP 401 response for DeleteExam
+type DeleteExamResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteExamResponse429Headers the declared response headers of an HTTP 429 response for DeleteExam
+type DeleteExamResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// DeleteExamResponse503Headers the declared response headers of an HTTP 503 response for DeleteExam
+type DeleteExamResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeleteExamResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteExamResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteExamResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteExamResponse503Headers
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteExamResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteExamResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteExamResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteExamResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetExamResponse200Headers the declared response headers of an HTTP 200 response for GetExam
+type GetExamResponse200Headers struct {
+	ETag string
+}
+
+// GetExamResponse401Headers the declared response headers of an HTTP 401 response for GetExam
+type GetExamResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetExamResponse429Headers the declared response headers of an HTTP 429 response for GetExam
+type GetExamResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// GetExamResponse503Headers the declared response headers of an HTTP 503 response for GetExam
+type GetExamResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetExamResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Exam
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetExamResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetExamResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetExamResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetExamResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetExamResponse) GetJSON200() *Exam {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetExamResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetExamResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetExamResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetExamResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateExamResponse200Headers the declared response headers of an HTTP 200 response for UpdateExam
+type UpdateExamResponse200Headers struct {
+	ETag string
+}
+
+// UpdateExamResponse401Headers the declared response headers of an HTTP 401 response for UpdateExam
+type UpdateExamResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// UpdateExamResponse429Headers the declared response headers of an HTTP 429 response for UpdateExam
+type UpdateExamResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// UpdateExamResponse503Headers the declared response headers of an HTTP 503 response for UpdateExam
+type UpdateExamResponse503Headers struct {
+	RetryAfter int
+}
+
+type UpdateExamResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Exam
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationproblemJSON412 *PreconditionFailed
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateExamResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UpdateExamResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateExamResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *UpdateExamResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateExamResponse) GetJSON200() *Exam {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON412() *PreconditionFailed {
+	return r.ApplicationproblemJSON412
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateExamResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateExamResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateExamResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateExamResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListExamPapersResponse401Headers the declared response headers of an HTTP 401 response for ListExamPapers
+type ListExamPapersResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListExamPapersResponse429Headers the declared response headers of an HTTP 429 response for ListExamPapers
+type ListExamPapersResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListExamPapersResponse503Headers the declared response headers of an HTTP 503 response for ListExamPapers
+type ListExamPapersResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListExamPapersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExamPaperList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListExamPapersResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListExamPapersResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListExamPapersResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListExamPapersResponse) GetJSON200() *ExamPaperList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListExamPapersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListExamPapersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListExamPapersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListExamPapersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceExamPapersResponse401Headers the declared response headers of an HTTP 401 response for ReplaceExamPapers
+type ReplaceExamPapersResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ReplaceExamPapersResponse429Headers the declared response headers of an HTTP 429 response for ReplaceExamPapers
+type ReplaceExamPapersResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ReplaceExamPapersResponse503Headers the declared response headers of an HTTP 503 response for ReplaceExamPapers
+type ReplaceExamPapersResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReplaceExamPapersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExamPaperList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ReplaceExamPapersResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ReplaceExamPapersResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReplaceExamPapersResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplaceExamPapersResponse) GetJSON200() *ExamPaperList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplaceExamPapersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceExamPapersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceExamPapersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceExamPapersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListExamResultsResponse200Headers the declared response headers of an HTTP 200 response for ListExamResults
+type ListExamResultsResponse200Headers struct {
+	ETag string
+}
+
+// ListExamResultsResponse401Headers the declared response headers of an HTTP 401 response for ListExamResults
+type ListExamResultsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListExamResultsResponse429Headers the declared response headers of an HTTP 429 response for ListExamResults
+type ListExamResultsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListExamResultsResponse503Headers the declared response headers of an HTTP 503 response for ListExamResults
+type ListExamResultsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListExamResultsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExamResultList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListExamResultsResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListExamResultsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListExamResultsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListExamResultsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListExamResultsResponse) GetJSON200() *ExamResultList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListExamResultsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListExamResultsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListExamResultsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListExamResultsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RecordExamResultsResponse200Headers the declared response headers of an HTTP 200 response for RecordExamResults
+type RecordExamResultsResponse200Headers struct {
+	ETag string
+}
+
+// RecordExamResultsResponse401Headers the declared response headers of an HTTP 401 response for RecordExamResults
+type RecordExamResultsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RecordExamResultsResponse429Headers the declared response headers of an HTTP 429 response for RecordExamResults
+type RecordExamResultsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// RecordExamResultsResponse503Headers the declared response headers of an HTTP 503 response for RecordExamResults
+type RecordExamResultsResponse503Headers struct {
+	RetryAfter int
+}
+
+type RecordExamResultsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RecordedExamResults
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationproblemJSON412 *PreconditionFailed
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RecordExamResultsResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RecordExamResultsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RecordExamResultsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RecordExamResultsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RecordExamResultsResponse) GetJSON200() *RecordedExamResults {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON412() *PreconditionFailed {
+	return r.ApplicationproblemJSON412
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RecordExamResultsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RecordExamResultsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RecordExamResultsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RecordExamResultsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListExamPublicationsResponse401Headers the declared response headers of an HTTP 401 response for ListExamPublications
+type ListExamPublicationsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListExamPublicationsResponse429Headers the declared response headers of an HTTP 429 response for ListExamPublications
+type ListExamPublicationsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListExamPublicationsResponse503Headers the declared response headers of an HTTP 503 response for ListExamPublications
+type ListExamPublicationsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListExamPublicationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExamPublicationList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListExamPublicationsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListExamPublicationsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListExamPublicationsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListExamPublicationsResponse) GetJSON200() *ExamPublicationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListExamPublicationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListExamPublicationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListExamPublicationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListExamPublicationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListInstitutionsResponse401Headers the declared response headers of an HTTP 401 response for ListInstitutions
 type ListInstitutionsResponse401Headers struct {
 	WWWAuthenticate string
@@ -9297,6 +17940,119 @@ func (r CreateInstitutionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateInstitutionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteInstitutionResponse401Headers the declared response headers of an HTTP 401 response for DeleteInstitution
+type DeleteInstitutionResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteInstitutionResponse429Headers the declared response headers of an HTTP 429 response for DeleteInstitution
+type DeleteInstitutionResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// DeleteInstitutionResponse503Headers the declared response headers of an HTTP 503 response for DeleteInstitution
+type DeleteInstitutionResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeleteInstitutionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteInstitutionResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteInstitutionResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteInstitutionResponse503Headers
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteInstitutionResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteInstitutionResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteInstitutionResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteInstitutionResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DeleteInstitutionResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteInstitutionResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteInstitutionResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteInstitutionResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteInstitutionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteInstitutionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteInstitutionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteInstitutionResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9544,6 +18300,253 @@ func (r UpdateInstitutionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdateInstitutionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetGradingScaleResponse401Headers the declared response headers of an HTTP 401 response for GetGradingScale
+type GetGradingScaleResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetGradingScaleResponse429Headers the declared response headers of an HTTP 429 response for GetGradingScale
+type GetGradingScaleResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// GetGradingScaleResponse503Headers the declared response headers of an HTTP 503 response for GetGradingScale
+type GetGradingScaleResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetGradingScaleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *GradingScale
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetGradingScaleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetGradingScaleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetGradingScaleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetGradingScaleResponse) GetJSON200() *GradingScale {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetGradingScaleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetGradingScaleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetGradingScaleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetGradingScaleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceGradingScaleResponse401Headers the declared response headers of an HTTP 401 response for ReplaceGradingScale
+type ReplaceGradingScaleResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ReplaceGradingScaleResponse429Headers the declared response headers of an HTTP 429 response for ReplaceGradingScale
+type ReplaceGradingScaleResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ReplaceGradingScaleResponse503Headers the declared response headers of an HTTP 503 response for ReplaceGradingScale
+type ReplaceGradingScaleResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReplaceGradingScaleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *GradingScale
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ReplaceGradingScaleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ReplaceGradingScaleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReplaceGradingScaleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplaceGradingScaleResponse) GetJSON200() *GradingScale {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplaceGradingScaleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceGradingScaleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceGradingScaleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceGradingScaleResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10496,6 +19499,119 @@ func (r CreateSectionResponse) ContentType() string {
 	return ""
 }
 
+// DeleteSectionResponse401Headers the declared response headers of an HTTP 401 response for DeleteSection
+type DeleteSectionResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteSectionResponse429Headers the declared response headers of an HTTP 429 response for DeleteSection
+type DeleteSectionResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// DeleteSectionResponse503Headers the declared response headers of an HTTP 503 response for DeleteSection
+type DeleteSectionResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeleteSectionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteSectionResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteSectionResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteSectionResponse503Headers
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteSectionResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteSectionResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteSectionResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteSectionResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DeleteSectionResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteSectionResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteSectionResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteSectionResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteSectionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteSectionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteSectionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteSectionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetSectionResponse401Headers the declared response headers of an HTTP 401 response for GetSection
 type GetSectionResponse401Headers struct {
 	WWWAuthenticate string
@@ -10737,6 +19853,394 @@ func (r UpdateSectionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdateSectionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetRegisterResponse200Headers the declared response headers of an HTTP 200 response for GetRegister
+type GetRegisterResponse200Headers struct {
+	ETag string
+}
+
+// GetRegisterResponse304Headers the declared response headers of an HTTP 304 response for GetRegister
+type GetRegisterResponse304Headers struct {
+	ETag string
+}
+
+// GetRegisterResponse401Headers the declared response headers of an HTTP 401 response for GetRegister
+type GetRegisterResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetRegisterResponse429Headers the declared response headers of an HTTP 429 response for GetRegister
+type GetRegisterResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// GetRegisterResponse503Headers the declared response headers of an HTTP 503 response for GetRegister
+type GetRegisterResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetRegisterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Register
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetRegisterResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetRegisterResponse304Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetRegisterResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetRegisterResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetRegisterResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRegisterResponse) GetJSON200() *Register {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetRegisterResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetRegisterResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetRegisterResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetRegisterResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetRegisterResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetRegisterResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetRegisterResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRegisterResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRegisterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRegisterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRegisterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// MarkAttendanceResponse200Headers the declared response headers of an HTTP 200 response for MarkAttendance
+type MarkAttendanceResponse200Headers struct {
+	ETag string
+}
+
+// MarkAttendanceResponse401Headers the declared response headers of an HTTP 401 response for MarkAttendance
+type MarkAttendanceResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// MarkAttendanceResponse429Headers the declared response headers of an HTTP 429 response for MarkAttendance
+type MarkAttendanceResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// MarkAttendanceResponse503Headers the declared response headers of an HTTP 503 response for MarkAttendance
+type MarkAttendanceResponse503Headers struct {
+	RetryAfter int
+}
+
+type MarkAttendanceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Register
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationproblemJSON412 *PreconditionFailed
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *MarkAttendanceResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *MarkAttendanceResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *MarkAttendanceResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *MarkAttendanceResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r MarkAttendanceResponse) GetJSON200() *Register {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r MarkAttendanceResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r MarkAttendanceResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r MarkAttendanceResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r MarkAttendanceResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r MarkAttendanceResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r MarkAttendanceResponse) GetApplicationproblemJSON412() *PreconditionFailed {
+	return r.ApplicationproblemJSON412
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r MarkAttendanceResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r MarkAttendanceResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r MarkAttendanceResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r MarkAttendanceResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r MarkAttendanceResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r MarkAttendanceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MarkAttendanceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MarkAttendanceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MarkAttendanceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListCorrectionsResponse401Headers the declared response headers of an HTTP 401 response for ListCorrections
+type ListCorrectionsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListCorrectionsResponse429Headers the declared response headers of an HTTP 429 response for ListCorrections
+type ListCorrectionsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListCorrectionsResponse503Headers the declared response headers of an HTTP 503 response for ListCorrections
+type ListCorrectionsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListCorrectionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CorrectionList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListCorrectionsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListCorrectionsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListCorrectionsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListCorrectionsResponse) GetJSON200() *CorrectionList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListCorrectionsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListCorrectionsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListCorrectionsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListCorrectionsResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListCorrectionsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListCorrectionsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListCorrectionsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListCorrectionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCorrectionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCorrectionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListCorrectionsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11633,6 +21137,119 @@ func (r UpdateStudentResponse) ContentType() string {
 	return ""
 }
 
+// ListStudentAttendanceResponse401Headers the declared response headers of an HTTP 401 response for ListStudentAttendance
+type ListStudentAttendanceResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListStudentAttendanceResponse429Headers the declared response headers of an HTTP 429 response for ListStudentAttendance
+type ListStudentAttendanceResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListStudentAttendanceResponse503Headers the declared response headers of an HTTP 503 response for ListStudentAttendance
+type ListStudentAttendanceResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListStudentAttendanceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StudentAttendanceList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListStudentAttendanceResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListStudentAttendanceResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListStudentAttendanceResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListStudentAttendanceResponse) GetJSON200() *StudentAttendanceList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListStudentAttendanceResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListStudentAttendanceResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListStudentAttendanceResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListStudentAttendanceResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListStudentAttendanceResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListStudentAttendanceResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListStudentAttendanceResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListStudentAttendanceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListStudentAttendanceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListStudentAttendanceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListStudentAttendanceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListEnrollmentsResponse401Headers the declared response headers of an HTTP 401 response for ListEnrollments
 type ListEnrollmentsResponse401Headers struct {
 	WWWAuthenticate string
@@ -11993,6 +21610,119 @@ func (r ReplaceGuardiansResponse) ContentType() string {
 	return ""
 }
 
+// ListStudentResultsResponse401Headers the declared response headers of an HTTP 401 response for ListStudentResults
+type ListStudentResultsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListStudentResultsResponse429Headers the declared response headers of an HTTP 429 response for ListStudentResults
+type ListStudentResultsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListStudentResultsResponse503Headers the declared response headers of an HTTP 503 response for ListStudentResults
+type ListStudentResultsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListStudentResultsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReportCardList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListStudentResultsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListStudentResultsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListStudentResultsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListStudentResultsResponse) GetJSON200() *ReportCardList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListStudentResultsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListStudentResultsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListStudentResultsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListStudentResultsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // TransferStudentResponse200Headers the declared response headers of an HTTP 200 response for TransferStudent
 type TransferStudentResponse200Headers struct {
 	ETag string
@@ -12283,6 +22013,606 @@ func (r WithdrawStudentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r WithdrawStudentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListSubjectsResponse401Headers the declared response headers of an HTTP 401 response for ListSubjects
+type ListSubjectsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListSubjectsResponse429Headers the declared response headers of an HTTP 429 response for ListSubjects
+type ListSubjectsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListSubjectsResponse503Headers the declared response headers of an HTTP 503 response for ListSubjects
+type ListSubjectsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListSubjectsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SubjectList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListSubjectsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListSubjectsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListSubjectsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSubjectsResponse) GetJSON200() *SubjectList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListSubjectsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListSubjectsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListSubjectsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListSubjectsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListSubjectsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListSubjectsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSubjectsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSubjectsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSubjectsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSubjectsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateSubjectResponse201Headers the declared response headers of an HTTP 201 response for CreateSubject
+type CreateSubjectResponse201Headers struct {
+	Location string
+}
+
+// CreateSubjectResponse401Headers the declared response headers of an HTTP 401 response for CreateSubject
+type CreateSubjectResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateSubjectResponse429Headers the declared response headers of an HTTP 429 response for CreateSubject
+type CreateSubjectResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// CreateSubjectResponse503Headers the declared response headers of an HTTP 503 response for CreateSubject
+type CreateSubjectResponse503Headers struct {
+	RetryAfter int
+}
+
+type CreateSubjectResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Subject
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateSubjectResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateSubjectResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateSubjectResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateSubjectResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateSubjectResponse) GetJSON201() *Subject {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CreateSubjectResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateSubjectResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r CreateSubjectResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateSubjectResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CreateSubjectResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CreateSubjectResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CreateSubjectResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CreateSubjectResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateSubjectResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateSubjectResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateSubjectResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateSubjectResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateSubjectResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteSubjectResponse401Headers the declared response headers of an HTTP 401 response for DeleteSubject
+type DeleteSubjectResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteSubjectResponse429Headers the declared response headers of an HTTP 429 response for DeleteSubject
+type DeleteSubjectResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// DeleteSubjectResponse503Headers the declared response headers of an HTTP 503 response for DeleteSubject
+type DeleteSubjectResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeleteSubjectResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteSubjectResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteSubjectResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteSubjectResponse503Headers
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteSubjectResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteSubjectResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteSubjectResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteSubjectResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DeleteSubjectResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteSubjectResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteSubjectResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteSubjectResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteSubjectResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteSubjectResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteSubjectResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteSubjectResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetSubjectResponse401Headers the declared response headers of an HTTP 401 response for GetSubject
+type GetSubjectResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetSubjectResponse429Headers the declared response headers of an HTTP 429 response for GetSubject
+type GetSubjectResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// GetSubjectResponse503Headers the declared response headers of an HTTP 503 response for GetSubject
+type GetSubjectResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetSubjectResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Subject
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetSubjectResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetSubjectResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetSubjectResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSubjectResponse) GetJSON200() *Subject {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetSubjectResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetSubjectResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetSubjectResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetSubjectResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetSubjectResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetSubjectResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetSubjectResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSubjectResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSubjectResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSubjectResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSubjectResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateSubjectResponse401Headers the declared response headers of an HTTP 401 response for UpdateSubject
+type UpdateSubjectResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// UpdateSubjectResponse429Headers the declared response headers of an HTTP 429 response for UpdateSubject
+type UpdateSubjectResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// UpdateSubjectResponse503Headers the declared response headers of an HTTP 503 response for UpdateSubject
+type UpdateSubjectResponse503Headers struct {
+	RetryAfter int
+}
+
+type UpdateSubjectResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Subject
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UpdateSubjectResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateSubjectResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *UpdateSubjectResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateSubjectResponse) GetJSON200() *Subject {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r UpdateSubjectResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r UpdateSubjectResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r UpdateSubjectResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r UpdateSubjectResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r UpdateSubjectResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r UpdateSubjectResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r UpdateSubjectResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r UpdateSubjectResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r UpdateSubjectResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r UpdateSubjectResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateSubjectResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateSubjectResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateSubjectResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateSubjectResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13174,6 +23504,21 @@ func (c *ClientWithResponses) CreateAcademicYearWithResponse(ctx context.Context
 	return ParseCreateAcademicYearResponse(rsp)
 }
 
+// DeleteAcademicYearWithResponse Delete an academic year
+//
+// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/academic-years/{academicYearId} (the `DeleteAcademicYear` operationId).
+func (c *ClientWithResponses) DeleteAcademicYearWithResponse(ctx context.Context, academicYearId openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteAcademicYearResponse, error) {
+	rsp, err := c.DeleteAcademicYear(ctx, academicYearId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteAcademicYearResponse(rsp)
+}
+
 // GetAcademicYearWithResponse Get an academic year
 //
 // One academic year.
@@ -13234,9 +23579,148 @@ func (c *ClientWithResponses) UpdateAcademicYearWithApplicationMergePatchPlusJSO
 	return ParseUpdateAcademicYearResponse(rsp)
 }
 
+// GetCalendarWithResponse A year's calendar
+//
+// The terms and holidays of the year. There is school on the institution's `workingDays` in a term, or in the whole year
+// while it has no terms, and not on holidays.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/academic-years/{academicYearId}/calendar (the `GetCalendar` operationId).
+func (c *ClientWithResponses) GetCalendarWithResponse(ctx context.Context, academicYearId openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetCalendarResponse, error) {
+	rsp, err := c.GetCalendar(ctx, academicYearId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCalendarResponse(rsp)
+}
+
+// ReplaceCalendarWithBodyWithResponse Replace a year's calendar
+//
+// The year has these terms and holidays afterwards. They lie in the year, and terms do not overlap. Registers that were
+// taken stay, also where there is no school any more.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/academic-years/{academicYearId}/calendar (the `ReplaceCalendar` operationId).
+func (c *ClientWithResponses) ReplaceCalendarWithBodyWithResponse(ctx context.Context, academicYearId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceCalendarResponse, error) {
+	rsp, err := c.ReplaceCalendarWithBody(ctx, academicYearId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceCalendarResponse(rsp)
+}
+
+// ReplaceCalendarWithResponse Replace a year's calendar
+//
+// The year has these terms and holidays afterwards. They lie in the year, and terms do not overlap. Registers that were
+// taken stay, also where there is no school any more.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/academic-years/{academicYearId}/calendar (the `ReplaceCalendar` operationId).
+func (c *ClientWithResponses) ReplaceCalendarWithResponse(ctx context.Context, academicYearId openapi_types.UUID, body ReplaceCalendarJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceCalendarResponse, error) {
+	rsp, err := c.ReplaceCalendar(ctx, academicYearId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceCalendarResponse(rsp)
+}
+
+// ListMissingRegistersWithResponse Registers that were not taken
+//
+// Sections that had students and school on the day, and no register. There are none on holidays, on days of the week
+// without school, outside terms and academic years, and on days that are still to come where the institution is.
+// Listed by grade, class and section.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/attendance/missing (the `ListMissingRegisters` operationId).
+func (c *ClientWithResponses) ListMissingRegistersWithResponse(ctx context.Context, params *ListMissingRegistersParams, reqEditors ...RequestEditorFn) (*ListMissingRegistersResponse, error) {
+	rsp, err := c.ListMissingRegisters(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMissingRegistersResponse(rsp)
+}
+
+// GetAttendanceSummaryWithResponse How many attended
+//
+// The number of marks of each status in a range of days, in all and by section. The filters combine. A range has at most
+// 400 days, which is room for an academic year.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/attendance/summary (the `GetAttendanceSummary` operationId).
+func (c *ClientWithResponses) GetAttendanceSummaryWithResponse(ctx context.Context, params *GetAttendanceSummaryParams, reqEditors ...RequestEditorFn) (*GetAttendanceSummaryResponse, error) {
+	rsp, err := c.GetAttendanceSummary(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAttendanceSummaryResponse(rsp)
+}
+
+// ListAuditEventsWithResponse List audit events
+//
+// Who wrote what, from where: every row that was created, changed or deleted left an event in the same transaction, also
+// sign-ins (`session`, `create`), sign-outs, and roles given and taken (`userRole`). So did every password or code that was tried. The latest first. Of personal data an
+// event holds only what is enough to recognise it by (`a***@e***.org`), of secrets nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
+func (c *ClientWithResponses) ListAuditEventsWithResponse(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*ListAuditEventsResponse, error) {
+	rsp, err := c.ListAuditEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAuditEventsResponse(rsp)
+}
+
+// VerifyAuditEventsWithBodyWithResponse Verify the audit trail
+//
+// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+// `rollcall audit verify`. Nothing is written.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+func (c *ClientWithResponses) VerifyAuditEventsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyAuditEventsResponse, error) {
+	rsp, err := c.VerifyAuditEventsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyAuditEventsResponse(rsp)
+}
+
+// VerifyAuditEventsWithResponse Verify the audit trail
+//
+// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+// `rollcall audit verify`. Nothing is written.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+func (c *ClientWithResponses) VerifyAuditEventsWithResponse(ctx context.Context, body VerifyAuditEventsJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifyAuditEventsResponse, error) {
+	rsp, err := c.VerifyAuditEvents(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyAuditEventsResponse(rsp)
+}
+
 // LoginWithBodyWithResponse Sign in
 //
-// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+// hour unless the factor is verified or enrolled.
+//
+// Any wrong combination gets the same
 // answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 // has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 // password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -13254,7 +23738,12 @@ func (c *ClientWithResponses) LoginWithBodyWithResponse(ctx context.Context, con
 
 // LoginWithResponse Sign in
 //
-// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+// hour unless the factor is verified or enrolled.
+//
+// Any wrong combination gets the same
 // answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 // has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 // password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -13285,10 +23774,112 @@ func (c *ClientWithResponses) LogoutWithResponse(ctx context.Context, reqEditors
 	return ParseLogoutResponse(rsp)
 }
 
+// DisableMfaWithResponse Remove my second factor
+//
+// Removes the second factor with its recovery codes and ends all other sessions; or one that waits for its first code. Where the
+// role or the school group requires one, another must be enrolled before anything else.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/auth/mfa (the `DisableMfa` operationId).
+func (c *ClientWithResponses) DisableMfaWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*DisableMfaResponse, error) {
+	rsp, err := c.DisableMfa(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDisableMfaResponse(rsp)
+}
+
+// ActivateMfaWithBodyWithResponse Activate my second factor
+//
+// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+// sessions end.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+func (c *ClientWithResponses) ActivateMfaWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ActivateMfaResponse, error) {
+	rsp, err := c.ActivateMfaWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseActivateMfaResponse(rsp)
+}
+
+// ActivateMfaWithResponse Activate my second factor
+//
+// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+// sessions end.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+func (c *ClientWithResponses) ActivateMfaWithResponse(ctx context.Context, body ActivateMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*ActivateMfaResponse, error) {
+	rsp, err := c.ActivateMfa(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseActivateMfaResponse(rsp)
+}
+
+// EnrollMfaWithResponse Begin to set up a second factor
+//
+// Makes a secret for an authenticator app (TOTP, RFC 6238: SHA-1, six digits, 30 seconds). It counts once a code of it has
+// activated it; beginning again replaces it. An active second factor must be removed first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/mfa/enroll (the `EnrollMfa` operationId).
+func (c *ClientWithResponses) EnrollMfaWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*EnrollMfaResponse, error) {
+	rsp, err := c.EnrollMfa(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnrollMfaResponse(rsp)
+}
+
+// VerifyMfaWithBodyWithResponse Verify my second factor
+//
+// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+// is a wrong one.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+func (c *ClientWithResponses) VerifyMfaWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyMfaResponse, error) {
+	rsp, err := c.VerifyMfaWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyMfaResponse(rsp)
+}
+
+// VerifyMfaWithResponse Verify my second factor
+//
+// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+// is a wrong one.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+func (c *ClientWithResponses) VerifyMfaWithResponse(ctx context.Context, body VerifyMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifyMfaResponse, error) {
+	rsp, err := c.VerifyMfa(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyMfaResponse(rsp)
+}
+
 // ChangePasswordWithBodyWithResponse Change my password
 //
-// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 // or e-mail address.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -13304,8 +23895,8 @@ func (c *ClientWithResponses) ChangePasswordWithBodyWithResponse(ctx context.Con
 
 // ChangePasswordWithResponse Change my password
 //
-// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 // or e-mail address.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -13409,6 +24000,21 @@ func (c *ClientWithResponses) CreateClassWithResponse(ctx context.Context, body 
 	return ParseCreateClassResponse(rsp)
 }
 
+// DeleteClassWithResponse Delete a class
+//
+// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/classes/{classId} (the `DeleteClass` operationId).
+func (c *ClientWithResponses) DeleteClassWithResponse(ctx context.Context, classId openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteClassResponse, error) {
+	rsp, err := c.DeleteClass(ctx, classId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteClassResponse(rsp)
+}
+
 // GetClassWithResponse Get a class
 //
 // One class.
@@ -13469,6 +24075,270 @@ func (c *ClientWithResponses) UpdateClassWithApplicationMergePatchPlusJSONBodyWi
 	return ParseUpdateClassResponse(rsp)
 }
 
+// ListExamsWithResponse List exams
+//
+// An exam is that of one class in one academic year, so that each class is scheduled, graded and published by itself.
+// The latest first. Drafts are for those who make exams and those who teach the class.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exams (the `ListExams` operationId).
+func (c *ClientWithResponses) ListExamsWithResponse(ctx context.Context, params *ListExamsParams, reqEditors ...RequestEditorFn) (*ListExamsResponse, error) {
+	rsp, err := c.ListExams(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListExamsResponse(rsp)
+}
+
+// CreateExamWithBodyWithResponse Create an exam
+//
+// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+func (c *ClientWithResponses) CreateExamWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateExamResponse, error) {
+	rsp, err := c.CreateExamWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateExamResponse(rsp)
+}
+
+// CreateExamWithResponse Create an exam
+//
+// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+func (c *ClientWithResponses) CreateExamWithResponse(ctx context.Context, body CreateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateExamResponse, error) {
+	rsp, err := c.CreateExam(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateExamResponse(rsp)
+}
+
+// DeleteExamWithResponse Delete an exam
+//
+// Only a draft without results goes, with its papers.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/exams/{examId} (the `DeleteExam` operationId).
+func (c *ClientWithResponses) DeleteExamWithResponse(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*DeleteExamResponse, error) {
+	rsp, err := c.DeleteExam(ctx, examId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteExamResponse(rsp)
+}
+
+// GetExamWithResponse Get an exam
+//
+// One exam.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exams/{examId} (the `GetExam` operationId).
+func (c *ClientWithResponses) GetExamWithResponse(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*GetExamResponse, error) {
+	rsp, err := c.GetExam(ctx, examId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetExamResponse(rsp)
+}
+
+// UpdateExamWithBodyWithResponse Change an exam, or take it a step further
+//
+// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+// names the ones there are. Name and dates can change until the exam is completed.
+//
+// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+// (`PUT .../results`), which publishes the next version.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+func (c *ClientWithResponses) UpdateExamWithBodyWithResponse(ctx context.Context, examId ExamId, params *UpdateExamParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateExamResponse, error) {
+	rsp, err := c.UpdateExamWithBody(ctx, examId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateExamResponse(rsp)
+}
+
+// UpdateExamWithResponse Change an exam, or take it a step further
+//
+// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+// names the ones there are. Name and dates can change until the exam is completed.
+//
+// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+// (`PUT .../results`), which publishes the next version.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+func (c *ClientWithResponses) UpdateExamWithResponse(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateExamResponse, error) {
+	rsp, err := c.UpdateExam(ctx, examId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateExamResponse(rsp)
+}
+
+// UpdateExamWithApplicationMergePatchPlusJSONBodyWithResponse Change an exam, or take it a step further
+//
+// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+// names the ones there are. Name and dates can change until the exam is completed.
+//
+// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+// (`PUT .../results`), which publishes the next version.
+//
+// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+func (c *ClientWithResponses) UpdateExamWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateExamResponse, error) {
+	rsp, err := c.UpdateExamWithApplicationMergePatchPlusJSONBody(ctx, examId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateExamResponse(rsp)
+}
+
+// ListExamPapersWithResponse An exam's papers
+//
+// All papers, in their order. There is one for each subject.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exams/{examId}/papers (the `ListExamPapers` operationId).
+func (c *ClientWithResponses) ListExamPapersWithResponse(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*ListExamPapersResponse, error) {
+	rsp, err := c.ListExamPapers(ctx, examId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListExamPapersResponse(rsp)
+}
+
+// ReplaceExamPapersWithBodyWithResponse Replace an exam's papers
+//
+// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+// paper that has results already stays, with the marks and weight that it has.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+func (c *ClientWithResponses) ReplaceExamPapersWithBodyWithResponse(ctx context.Context, examId ExamId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceExamPapersResponse, error) {
+	rsp, err := c.ReplaceExamPapersWithBody(ctx, examId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceExamPapersResponse(rsp)
+}
+
+// ReplaceExamPapersWithResponse Replace an exam's papers
+//
+// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+// paper that has results already stays, with the marks and weight that it has.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+func (c *ClientWithResponses) ReplaceExamPapersWithResponse(ctx context.Context, examId ExamId, body ReplaceExamPapersJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceExamPapersResponse, error) {
+	rsp, err := c.ReplaceExamPapers(ctx, examId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceExamPapersResponse(rsp)
+}
+
+// ListExamResultsWithResponse The mark sheet of a paper
+//
+// Everybody who takes the exam, with the result where there is one; by name. Those take it who were in the class at a time
+// between its first and its last day. The `ETag` is the version of the mark sheet: of the section that is asked for, or of
+// all that the caller sees.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exams/{examId}/papers/{subjectId}/results (the `ListExamResults` operationId).
+func (c *ClientWithResponses) ListExamResultsWithResponse(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *ListExamResultsParams, reqEditors ...RequestEditorFn) (*ListExamResultsResponse, error) {
+	rsp, err := c.ListExamResults(ctx, examId, subjectId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListExamResultsResponse(rsp)
+}
+
+// RecordExamResultsWithBodyWithResponse Enter results
+//
+// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+//
+// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+// to the mark sheet since.
+//
+// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+// publishes the next version; the one before can still be read.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+func (c *ClientWithResponses) RecordExamResultsWithBodyWithResponse(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecordExamResultsResponse, error) {
+	rsp, err := c.RecordExamResultsWithBody(ctx, examId, subjectId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRecordExamResultsResponse(rsp)
+}
+
+// RecordExamResultsWithResponse Enter results
+//
+// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+//
+// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+// to the mark sheet since.
+//
+// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+// publishes the next version; the one before can still be read.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+func (c *ClientWithResponses) RecordExamResultsWithResponse(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, body RecordExamResultsJSONRequestBody, reqEditors ...RequestEditorFn) (*RecordExamResultsResponse, error) {
+	rsp, err := c.RecordExamResults(ctx, examId, subjectId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRecordExamResultsResponse(rsp)
+}
+
+// ListExamPublicationsWithResponse The published versions of an exam
+//
+// The first publishing and every correction, the latest first. None of an exam that is not published.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exams/{examId}/publications (the `ListExamPublications` operationId).
+func (c *ClientWithResponses) ListExamPublicationsWithResponse(ctx context.Context, examId ExamId, params *ListExamPublicationsParams, reqEditors ...RequestEditorFn) (*ListExamPublicationsResponse, error) {
+	rsp, err := c.ListExamPublications(ctx, examId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListExamPublicationsResponse(rsp)
+}
+
 // ListInstitutionsWithResponse List institutions
 //
 // An institution is a school or a campus of the group. Listed by name.
@@ -13512,6 +24382,21 @@ func (c *ClientWithResponses) CreateInstitutionWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseCreateInstitutionResponse(rsp)
+}
+
+// DeleteInstitutionWithResponse Delete an institution
+//
+// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/institutions/{institutionId} (the `DeleteInstitution` operationId).
+func (c *ClientWithResponses) DeleteInstitutionWithResponse(ctx context.Context, institutionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteInstitutionResponse, error) {
+	rsp, err := c.DeleteInstitution(ctx, institutionId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteInstitutionResponse(rsp)
 }
 
 // GetInstitutionWithResponse Get an institution
@@ -13572,6 +24457,54 @@ func (c *ClientWithResponses) UpdateInstitutionWithApplicationMergePatchPlusJSON
 		return nil, err
 	}
 	return ParseUpdateInstitutionResponse(rsp)
+}
+
+// GetGradingScaleWithResponse Get a grading scale
+//
+// The grades that results of the institution get from now on, the best first. One that has set none has the nine grades
+// of the CBSE.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/institutions/{institutionId}/grading-scale (the `GetGradingScale` operationId).
+func (c *ClientWithResponses) GetGradingScaleWithResponse(ctx context.Context, institutionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetGradingScaleResponse, error) {
+	rsp, err := c.GetGradingScale(ctx, institutionId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetGradingScaleResponse(rsp)
+}
+
+// ReplaceGradingScaleWithBodyWithResponse Replace a grading scale
+//
+// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+func (c *ClientWithResponses) ReplaceGradingScaleWithBodyWithResponse(ctx context.Context, institutionId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceGradingScaleResponse, error) {
+	rsp, err := c.ReplaceGradingScaleWithBody(ctx, institutionId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceGradingScaleResponse(rsp)
+}
+
+// ReplaceGradingScaleWithResponse Replace a grading scale
+//
+// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+func (c *ClientWithResponses) ReplaceGradingScaleWithResponse(ctx context.Context, institutionId openapi_types.UUID, body ReplaceGradingScaleJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceGradingScaleResponse, error) {
+	rsp, err := c.ReplaceGradingScale(ctx, institutionId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceGradingScaleResponse(rsp)
 }
 
 // ListPermissionsWithResponse List permissions
@@ -13757,6 +24690,21 @@ func (c *ClientWithResponses) CreateSectionWithResponse(ctx context.Context, bod
 	return ParseCreateSectionResponse(rsp)
 }
 
+// DeleteSectionWithResponse Delete a section
+//
+// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/sections/{sectionId} (the `DeleteSection` operationId).
+func (c *ClientWithResponses) DeleteSectionWithResponse(ctx context.Context, sectionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteSectionResponse, error) {
+	rsp, err := c.DeleteSection(ctx, sectionId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteSectionResponse(rsp)
+}
+
 // GetSectionWithResponse Get a section
 //
 // One section.
@@ -13817,6 +24765,73 @@ func (c *ClientWithResponses) UpdateSectionWithApplicationMergePatchPlusJSONBody
 	return ParseUpdateSectionResponse(rsp)
 }
 
+// GetRegisterWithResponse A section's register of a day
+//
+// Everybody who attends the section on that day, by roll number, with the mark where there is one. Before it is taken the
+// register has no marks, and its `ETag` is `"0"`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/sections/{sectionId}/attendance/{date} (the `GetRegister` operationId).
+func (c *ClientWithResponses) GetRegisterWithResponse(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *GetRegisterParams, reqEditors ...RequestEditorFn) (*GetRegisterResponse, error) {
+	rsp, err := c.GetRegister(ctx, sectionId, date, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRegisterResponse(rsp)
+}
+
+// MarkAttendanceWithBodyWithResponse Take or correct a section's register of a day
+//
+// Writes the marks that are sent, all or none: a student who is marked already is marked anew, and one who is not listed
+// keeps the mark. What a changed mark was before is kept (`/corrections`). There must be school on the day, which is
+// not in the future where the institution is, and each student must attend the section on it. A register that somebody
+// else saves at the same time is refused, with 412 when `If-Match` was sent and with 409 when not.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/sections/{sectionId}/attendance/{date} (the `MarkAttendance` operationId).
+func (c *ClientWithResponses) MarkAttendanceWithBodyWithResponse(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *MarkAttendanceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MarkAttendanceResponse, error) {
+	rsp, err := c.MarkAttendanceWithBody(ctx, sectionId, date, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMarkAttendanceResponse(rsp)
+}
+
+// MarkAttendanceWithResponse Take or correct a section's register of a day
+//
+// Writes the marks that are sent, all or none: a student who is marked already is marked anew, and one who is not listed
+// keeps the mark. What a changed mark was before is kept (`/corrections`). There must be school on the day, which is
+// not in the future where the institution is, and each student must attend the section on it. A register that somebody
+// else saves at the same time is refused, with 412 when `If-Match` was sent and with 409 when not.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/sections/{sectionId}/attendance/{date} (the `MarkAttendance` operationId).
+func (c *ClientWithResponses) MarkAttendanceWithResponse(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *MarkAttendanceParams, body MarkAttendanceJSONRequestBody, reqEditors ...RequestEditorFn) (*MarkAttendanceResponse, error) {
+	rsp, err := c.MarkAttendance(ctx, sectionId, date, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMarkAttendanceResponse(rsp)
+}
+
+// ListCorrectionsWithResponse Corrections of a register
+//
+// Each change of a mark: what it was and whose, what it became and by whom. The latest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/sections/{sectionId}/attendance/{date}/corrections (the `ListCorrections` operationId).
+func (c *ClientWithResponses) ListCorrectionsWithResponse(ctx context.Context, sectionId RegisterSectionId, date RegisterDate, params *ListCorrectionsParams, reqEditors ...RequestEditorFn) (*ListCorrectionsResponse, error) {
+	rsp, err := c.ListCorrections(ctx, sectionId, date, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCorrectionsResponse(rsp)
+}
+
 // ListTeachersWithResponse A section's teachers
 //
 // All teachers of the section, by name. They see the section and its present students.
@@ -13834,7 +24849,7 @@ func (c *ClientWithResponses) ListTeachersWithResponse(ctx context.Context, sect
 
 // ReplaceTeachersWithBodyWithResponse Replace a section's teachers
 //
-// The teachers of the section are these afterwards. Whoever is no longer listed loses sight of the section and its
+// The teachers of the section are these afterwards, each with the subjects taught there. Whoever is no longer listed loses sight of the section and its
 // students at once, unless something else lets them see these.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -13850,7 +24865,7 @@ func (c *ClientWithResponses) ReplaceTeachersWithBodyWithResponse(ctx context.Co
 
 // ReplaceTeachersWithResponse Replace a section's teachers
 //
-// The teachers of the section are these afterwards. Whoever is no longer listed loses sight of the section and its
+// The teachers of the section are these afterwards, each with the subjects taught there. Whoever is no longer listed loses sight of the section and its
 // students at once, unless something else lets them see these.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -14009,6 +25024,21 @@ func (c *ClientWithResponses) UpdateStudentWithApplicationMergePatchPlusJSONBody
 	return ParseUpdateStudentResponse(rsp)
 }
 
+// ListStudentAttendanceWithResponse A student's attendance
+//
+// The student's marks, the latest day first, and how often each status is among all of them.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/students/{studentId}/attendance (the `ListStudentAttendance` operationId).
+func (c *ClientWithResponses) ListStudentAttendanceWithResponse(ctx context.Context, studentId StudentId, params *ListStudentAttendanceParams, reqEditors ...RequestEditorFn) (*ListStudentAttendanceResponse, error) {
+	rsp, err := c.ListStudentAttendance(ctx, studentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListStudentAttendanceResponse(rsp)
+}
+
 // ListEnrollmentsWithResponse A student's enrollments
 //
 // Where the student was in which year, the latest first.
@@ -14069,6 +25099,22 @@ func (c *ClientWithResponses) ReplaceGuardiansWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseReplaceGuardiansResponse(rsp)
+}
+
+// ListStudentResultsWithResponse A student's published results
+//
+// What was published of a student, the latest exam first: a report card an exam, in its latest version, or in the one that
+// is asked for. docs/exams.md says how totals, absences, grades, ranks and versions come about.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/students/{studentId}/results (the `ListStudentResults` operationId).
+func (c *ClientWithResponses) ListStudentResultsWithResponse(ctx context.Context, studentId StudentId, params *ListStudentResultsParams, reqEditors ...RequestEditorFn) (*ListStudentResultsResponse, error) {
+	rsp, err := c.ListStudentResults(ctx, studentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListStudentResultsResponse(rsp)
 }
 
 // TransferStudentWithBodyWithResponse Transfer a student
@@ -14133,6 +25179,126 @@ func (c *ClientWithResponses) WithdrawStudentWithResponse(ctx context.Context, s
 		return nil, err
 	}
 	return ParseWithdrawStudentResponse(rsp)
+}
+
+// ListSubjectsWithResponse List subjects
+//
+// A subject is what an institution teaches; exams have papers in it, and teachers are assigned to sections for it. Listed by name.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/subjects (the `ListSubjects` operationId).
+func (c *ClientWithResponses) ListSubjectsWithResponse(ctx context.Context, params *ListSubjectsParams, reqEditors ...RequestEditorFn) (*ListSubjectsResponse, error) {
+	rsp, err := c.ListSubjects(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSubjectsResponse(rsp)
+}
+
+// CreateSubjectWithBodyWithResponse Create a subject
+//
+// A subject is what an institution teaches.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/subjects (the `CreateSubject` operationId).
+func (c *ClientWithResponses) CreateSubjectWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSubjectResponse, error) {
+	rsp, err := c.CreateSubjectWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSubjectResponse(rsp)
+}
+
+// CreateSubjectWithResponse Create a subject
+//
+// A subject is what an institution teaches.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/subjects (the `CreateSubject` operationId).
+func (c *ClientWithResponses) CreateSubjectWithResponse(ctx context.Context, body CreateSubjectJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSubjectResponse, error) {
+	rsp, err := c.CreateSubject(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSubjectResponse(rsp)
+}
+
+// DeleteSubjectWithResponse Delete a subject
+//
+// One that anything refers to stays, and the answer says what refers to it. Make it inactive instead.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/subjects/{subjectId} (the `DeleteSubject` operationId).
+func (c *ClientWithResponses) DeleteSubjectWithResponse(ctx context.Context, subjectId openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteSubjectResponse, error) {
+	rsp, err := c.DeleteSubject(ctx, subjectId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteSubjectResponse(rsp)
+}
+
+// GetSubjectWithResponse Get a subject
+//
+// One subject.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/subjects/{subjectId} (the `GetSubject` operationId).
+func (c *ClientWithResponses) GetSubjectWithResponse(ctx context.Context, subjectId openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetSubjectResponse, error) {
+	rsp, err := c.GetSubject(ctx, subjectId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSubjectResponse(rsp)
+}
+
+// UpdateSubjectWithBodyWithResponse Change a subject
+//
+// A JSON merge patch (RFC 7396). What is absent stays as it is.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/subjects/{subjectId} (the `UpdateSubject` operationId).
+func (c *ClientWithResponses) UpdateSubjectWithBodyWithResponse(ctx context.Context, subjectId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateSubjectResponse, error) {
+	rsp, err := c.UpdateSubjectWithBody(ctx, subjectId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateSubjectResponse(rsp)
+}
+
+// UpdateSubjectWithResponse Change a subject
+//
+// A JSON merge patch (RFC 7396). What is absent stays as it is.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/subjects/{subjectId} (the `UpdateSubject` operationId).
+func (c *ClientWithResponses) UpdateSubjectWithResponse(ctx context.Context, subjectId openapi_types.UUID, body UpdateSubjectJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateSubjectResponse, error) {
+	rsp, err := c.UpdateSubject(ctx, subjectId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateSubjectResponse(rsp)
+}
+
+// UpdateSubjectWithApplicationMergePatchPlusJSONBodyWithResponse Change a subject
+//
+// A JSON merge patch (RFC 7396). What is absent stays as it is.
+//
+// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/subjects/{subjectId} (the `UpdateSubject` operationId).
+func (c *ClientWithResponses) UpdateSubjectWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, subjectId openapi_types.UUID, body UpdateSubjectApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateSubjectResponse, error) {
+	rsp, err := c.UpdateSubjectWithApplicationMergePatchPlusJSONBody(ctx, subjectId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateSubjectResponse(rsp)
 }
 
 // ListUsersWithResponse List users
@@ -14200,7 +25366,8 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, userId Us
 // UpdateUserWithBodyWithResponse Change a user
 //
 // A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-// last active user who may change users and roles stays.
+// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+// caller's second factor (or sign-in) of the last 15 minutes.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14216,7 +25383,8 @@ func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context
 // UpdateUserWithResponse Change a user
 //
 // A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-// last active user who may change users and roles stays.
+// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+// caller's second factor (or sign-in) of the last 15 minutes.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14232,7 +25400,8 @@ func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, userId
 // UpdateUserWithApplicationMergePatchPlusJSONBodyWithResponse Change a user
 //
 // A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-// last active user who may change users and roles stays.
+// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+// caller's second factor (or sign-in) of the last 15 minutes.
 //
 // Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14568,6 +25737,131 @@ func ParseCreateAcademicYearResponse(rsp *http.Response) (*CreateAcademicYearRes
 	return response, nil
 }
 
+// ParseDeleteAcademicYearResponse parses an HTTP response from a DeleteAcademicYearWithResponse call
+func ParseDeleteAcademicYearResponse(rsp *http.Response) (*DeleteAcademicYearResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteAcademicYearResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteAcademicYearResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteAcademicYearResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteAcademicYearResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetAcademicYearResponse parses an HTTP response from a GetAcademicYearWithResponse call
 func ParseGetAcademicYearResponse(rsp *http.Response) (*GetAcademicYearResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -14833,22 +26127,22 @@ func ParseUpdateAcademicYearResponse(rsp *http.Response) (*UpdateAcademicYearRes
 	return response, nil
 }
 
-// ParseLoginResponse parses an HTTP response from a LoginWithResponse call
-func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
+// ParseGetCalendarResponse parses an HTTP response from a GetCalendarWithResponse call
+func ParseGetCalendarResponse(rsp *http.Response) (*GetCalendarResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
 	defer func() { _ = rsp.Body.Close() }()
 	if err != nil {
 		return nil, err
 	}
 
-	response := &LoginResponse{
+	response := &GetCalendarResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest SignIn
+		var dest Calendar
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -14867,6 +26161,149 @@ func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetCalendarResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetCalendarResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetCalendarResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReplaceCalendarResponse parses an HTTP response from a ReplaceCalendarWithResponse call
+func ParseReplaceCalendarResponse(rsp *http.Response) (*ReplaceCalendarResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceCalendarResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Calendar
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest ContentTooLarge
@@ -14906,6 +26343,626 @@ func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 401:
+		var headers ReplaceCalendarResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ReplaceCalendarResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReplaceCalendarResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListMissingRegistersResponse parses an HTTP response from a ListMissingRegistersWithResponse call
+func ParseListMissingRegistersResponse(rsp *http.Response) (*ListMissingRegistersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMissingRegistersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MissingRegisterList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListMissingRegistersResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListMissingRegistersResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListMissingRegistersResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetAttendanceSummaryResponse parses an HTTP response from a GetAttendanceSummaryWithResponse call
+func ParseGetAttendanceSummaryResponse(rsp *http.Response) (*GetAttendanceSummaryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAttendanceSummaryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AttendanceSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetAttendanceSummaryResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetAttendanceSummaryResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetAttendanceSummaryResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListAuditEventsResponse parses an HTTP response from a ListAuditEventsWithResponse call
+func ParseListAuditEventsResponse(rsp *http.Response) (*ListAuditEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAuditEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuditEventList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListAuditEventsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListAuditEventsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListAuditEventsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseVerifyAuditEventsResponse parses an HTTP response from a VerifyAuditEventsWithResponse call
+func ParseVerifyAuditEventsResponse(rsp *http.Response) (*VerifyAuditEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &VerifyAuditEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuditVerification
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers VerifyAuditEventsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers VerifyAuditEventsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers VerifyAuditEventsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseLoginResponse parses an HTTP response from a LoginWithResponse call
+func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LoginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SignIn
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers LoginResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers LoginResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -14986,6 +27043,13 @@ func ParseLogoutResponse(rsp *http.Response) (*LogoutResponse, error) {
 		}
 		response.ApplicationproblemJSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -15010,6 +27074,16 @@ func ParseLogoutResponse(rsp *http.Response) (*LogoutResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 204:
+		var headers LogoutResponse204Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers204 = &headers
 	case rsp.StatusCode == 401:
 		var headers LogoutResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -15059,22 +27133,140 @@ func ParseLogoutResponse(rsp *http.Response) (*LogoutResponse, error) {
 	return response, nil
 }
 
-// ParseChangePasswordResponse parses an HTTP response from a ChangePasswordWithResponse call
-func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, error) {
+// ParseDisableMfaResponse parses an HTTP response from a DisableMfaWithResponse call
+func ParseDisableMfaResponse(rsp *http.Response) (*DisableMfaResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
 	defer func() { _ = rsp.Body.Close() }()
 	if err != nil {
 		return nil, err
 	}
 
-	response := &ChangePasswordResponse{
+	response := &DisableMfaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DisableMfaResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DisableMfaResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DisableMfaResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseActivateMfaResponse parses an HTTP response from a ActivateMfaWithResponse call
+func ParseActivateMfaResponse(rsp *http.Response) (*ActivateMfaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ActivateMfaResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest SignIn
+		var dest MfaActivation
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -15093,6 +27285,13 @@ func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, e
 			return nil, err
 		}
 		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
 		var dest Conflict
@@ -15139,6 +27338,430 @@ func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, e
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers ActivateMfaResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ActivateMfaResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ActivateMfaResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ActivateMfaResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseEnrollMfaResponse parses an HTTP response from a EnrollMfaWithResponse call
+func ParseEnrollMfaResponse(rsp *http.Response) (*EnrollMfaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EnrollMfaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MfaEnrollment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers EnrollMfaResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers EnrollMfaResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers EnrollMfaResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseVerifyMfaResponse parses an HTTP response from a VerifyMfaWithResponse call
+func ParseVerifyMfaResponse(rsp *http.Response) (*VerifyMfaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &VerifyMfaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SignIn
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers VerifyMfaResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers VerifyMfaResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers VerifyMfaResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers VerifyMfaResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseChangePasswordResponse parses an HTTP response from a ChangePasswordWithResponse call
+func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChangePasswordResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SignIn
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ChangePasswordResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers ChangePasswordResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -15331,6 +27954,13 @@ func ParseListSessionsResponse(rsp *http.Response) (*ListSessionsResponse, error
 		}
 		response.ApplicationproblemJSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -15434,6 +28064,13 @@ func ParseRevokeSessionResponse(rsp *http.Response) (*RevokeSessionResponse, err
 			return nil, err
 		}
 		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest NotFound
@@ -15776,6 +28413,131 @@ func ParseCreateClassResponse(rsp *http.Response) (*CreateClassResponse, error) 
 	return response, nil
 }
 
+// ParseDeleteClassResponse parses an HTTP response from a DeleteClassWithResponse call
+func ParseDeleteClassResponse(rsp *http.Response) (*DeleteClassResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteClassResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteClassResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteClassResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteClassResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetClassResponse parses an HTTP response from a GetClassWithResponse call
 func ParseGetClassResponse(rsp *http.Response) (*GetClassResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -16028,6 +28790,1370 @@ func ParseUpdateClassResponse(rsp *http.Response) (*UpdateClassResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers UpdateClassResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListExamsResponse parses an HTTP response from a ListExamsWithResponse call
+func ParseListExamsResponse(rsp *http.Response) (*ListExamsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListExamsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExamList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListExamsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListExamsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListExamsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateExamResponse parses an HTTP response from a CreateExamWithResponse call
+func ParseCreateExamResponse(rsp *http.Response) (*CreateExamResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateExamResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Exam
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateExamResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateExamResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateExamResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateExamResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteExamResponse parses an HTTP response from a DeleteExamWithResponse call
+func ParseDeleteExamResponse(rsp *http.Response) (*DeleteExamResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteExamResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteExamResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteExamResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteExamResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetExamResponse parses an HTTP response from a GetExamWithResponse call
+func ParseGetExamResponse(rsp *http.Response) (*GetExamResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetExamResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Exam
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetExamResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetExamResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetExamResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetExamResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateExamResponse parses an HTTP response from a UpdateExamWithResponse call
+func ParseUpdateExamResponse(rsp *http.Response) (*UpdateExamResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateExamResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Exam
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateExamResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers UpdateExamResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateExamResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers UpdateExamResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListExamPapersResponse parses an HTTP response from a ListExamPapersWithResponse call
+func ParseListExamPapersResponse(rsp *http.Response) (*ListExamPapersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListExamPapersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExamPaperList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListExamPapersResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListExamPapersResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListExamPapersResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReplaceExamPapersResponse parses an HTTP response from a ReplaceExamPapersWithResponse call
+func ParseReplaceExamPapersResponse(rsp *http.Response) (*ReplaceExamPapersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceExamPapersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExamPaperList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ReplaceExamPapersResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ReplaceExamPapersResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReplaceExamPapersResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListExamResultsResponse parses an HTTP response from a ListExamResultsWithResponse call
+func ParseListExamResultsResponse(rsp *http.Response) (*ListExamResultsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListExamResultsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExamResultList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListExamResultsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ListExamResultsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListExamResultsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListExamResultsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRecordExamResultsResponse parses an HTTP response from a RecordExamResultsWithResponse call
+func ParseRecordExamResultsResponse(rsp *http.Response) (*RecordExamResultsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RecordExamResultsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RecordedExamResults
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RecordExamResultsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RecordExamResultsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RecordExamResultsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RecordExamResultsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListExamPublicationsResponse parses an HTTP response from a ListExamPublicationsWithResponse call
+func ParseListExamPublicationsResponse(rsp *http.Response) (*ListExamPublicationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListExamPublicationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExamPublicationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListExamPublicationsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListExamPublicationsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListExamPublicationsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
@@ -16302,6 +30428,131 @@ func ParseCreateInstitutionResponse(rsp *http.Response) (*CreateInstitutionRespo
 	return response, nil
 }
 
+// ParseDeleteInstitutionResponse parses an HTTP response from a DeleteInstitutionWithResponse call
+func ParseDeleteInstitutionResponse(rsp *http.Response) (*DeleteInstitutionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteInstitutionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteInstitutionResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteInstitutionResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteInstitutionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetInstitutionResponse parses an HTTP response from a GetInstitutionWithResponse call
 func ParseGetInstitutionResponse(rsp *http.Response) (*GetInstitutionResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -16554,6 +30805,271 @@ func ParseUpdateInstitutionResponse(rsp *http.Response) (*UpdateInstitutionRespo
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers UpdateInstitutionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetGradingScaleResponse parses an HTTP response from a GetGradingScaleWithResponse call
+func ParseGetGradingScaleResponse(rsp *http.Response) (*GetGradingScaleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetGradingScaleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest GradingScale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetGradingScaleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetGradingScaleResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetGradingScaleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReplaceGradingScaleResponse parses an HTTP response from a ReplaceGradingScaleWithResponse call
+func ParseReplaceGradingScaleResponse(rsp *http.Response) (*ReplaceGradingScaleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceGradingScaleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest GradingScale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ReplaceGradingScaleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ReplaceGradingScaleResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReplaceGradingScaleResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
@@ -17594,6 +32110,131 @@ func ParseCreateSectionResponse(rsp *http.Response) (*CreateSectionResponse, err
 	return response, nil
 }
 
+// ParseDeleteSectionResponse parses an HTTP response from a DeleteSectionWithResponse call
+func ParseDeleteSectionResponse(rsp *http.Response) (*DeleteSectionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteSectionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteSectionResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteSectionResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteSectionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetSectionResponse parses an HTTP response from a GetSectionWithResponse call
 func ParseGetSectionResponse(rsp *http.Response) (*GetSectionResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -17846,6 +32487,433 @@ func ParseUpdateSectionResponse(rsp *http.Response) (*UpdateSectionResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers UpdateSectionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetRegisterResponse parses an HTTP response from a GetRegisterWithResponse call
+func ParseGetRegisterResponse(rsp *http.Response) (*GetRegisterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRegisterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Register
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetRegisterResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetRegisterResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers304 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetRegisterResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetRegisterResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetRegisterResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseMarkAttendanceResponse parses an HTTP response from a MarkAttendanceWithResponse call
+func ParseMarkAttendanceResponse(rsp *http.Response) (*MarkAttendanceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MarkAttendanceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Register
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers MarkAttendanceResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers MarkAttendanceResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers MarkAttendanceResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers MarkAttendanceResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListCorrectionsResponse parses an HTTP response from a ListCorrectionsWithResponse call
+func ParseListCorrectionsResponse(rsp *http.Response) (*ListCorrectionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCorrectionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CorrectionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListCorrectionsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListCorrectionsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListCorrectionsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
@@ -18833,6 +33901,128 @@ func ParseUpdateStudentResponse(rsp *http.Response) (*UpdateStudentResponse, err
 	return response, nil
 }
 
+// ParseListStudentAttendanceResponse parses an HTTP response from a ListStudentAttendanceWithResponse call
+func ParseListStudentAttendanceResponse(rsp *http.Response) (*ListStudentAttendanceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListStudentAttendanceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StudentAttendanceList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListStudentAttendanceResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListStudentAttendanceResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListStudentAttendanceResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListEnrollmentsResponse parses an HTTP response from a ListEnrollmentsWithResponse call
 func ParseListEnrollmentsResponse(rsp *http.Response) (*ListEnrollmentsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -19220,6 +34410,128 @@ func ParseReplaceGuardiansResponse(rsp *http.Response) (*ReplaceGuardiansRespons
 	return response, nil
 }
 
+// ParseListStudentResultsResponse parses an HTTP response from a ListStudentResultsWithResponse call
+func ParseListStudentResultsResponse(rsp *http.Response) (*ListStudentResultsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListStudentResultsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReportCardList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListStudentResultsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListStudentResultsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListStudentResultsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseTransferStudentResponse parses an HTTP response from a TransferStudentWithResponse call
 func ParseTransferStudentResponse(rsp *http.Response) (*TransferStudentResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -19527,6 +34839,657 @@ func ParseWithdrawStudentResponse(rsp *http.Response) (*WithdrawStudentResponse,
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers WithdrawStudentResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSubjectsResponse parses an HTTP response from a ListSubjectsWithResponse call
+func ParseListSubjectsResponse(rsp *http.Response) (*ListSubjectsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSubjectsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SubjectList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListSubjectsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListSubjectsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListSubjectsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateSubjectResponse parses an HTTP response from a CreateSubjectWithResponse call
+func ParseCreateSubjectResponse(rsp *http.Response) (*CreateSubjectResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateSubjectResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Subject
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateSubjectResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateSubjectResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateSubjectResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateSubjectResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteSubjectResponse parses an HTTP response from a DeleteSubjectWithResponse call
+func ParseDeleteSubjectResponse(rsp *http.Response) (*DeleteSubjectResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteSubjectResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteSubjectResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteSubjectResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteSubjectResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetSubjectResponse parses an HTTP response from a GetSubjectWithResponse call
+func ParseGetSubjectResponse(rsp *http.Response) (*GetSubjectResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSubjectResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Subject
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetSubjectResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetSubjectResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetSubjectResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateSubjectResponse parses an HTTP response from a UpdateSubjectWithResponse call
+func ParseUpdateSubjectResponse(rsp *http.Response) (*UpdateSubjectResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateSubjectResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Subject
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers UpdateSubjectResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateSubjectResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers UpdateSubjectResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

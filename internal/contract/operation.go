@@ -35,8 +35,12 @@ type Operation struct {
 	Public bool
 	// Permission is needed to call the operation; empty when being signed in is enough, or Public.
 	Permission string
+	// Further are permissions that are not needed, and with which the operation does more: its handler asks for them.
+	Further []string
 	// WholeTenant operations need the permission without a limit to an institution, sections or students.
 	WholeTenant bool
+	// MFAExempt operations answer also while a second factor is asked for.
+	MFAExempt bool
 	// MaxBodyBytes is the longest body that is read.
 	MaxBodyBytes int64
 	// Spec is the operation in the document.
@@ -46,6 +50,9 @@ type Operation struct {
 	query      map[string]*parameter
 	parameters []*parameter
 	bodies     map[string]*body // by media type; one of them must be sent
+
+	freshFactor  Factor            // for every request
+	freshMembers map[string]Factor // for a body that has the member
 }
 
 func (c *Contract) compileOperation(method, path string, item *openapi3.PathItem, spec *openapi3.Operation) (*Operation, error) {
@@ -70,7 +77,10 @@ func (c *Contract) compileOperation(method, path string, item *openapi3.PathItem
 	if err := op.compileParameters(item); err != nil {
 		return nil, err
 	}
-	return op, op.compileBodies()
+	if err := op.compileBodies(); err != nil {
+		return nil, err
+	}
+	return op, op.readFactors()
 }
 
 // readAccess refuses an operation that says neither who may call it nor that everybody may: with kin-openapi alone such
@@ -99,6 +109,18 @@ func (c *Contract) readAccess(op *Operation) error {
 		return fmt.Errorf("x-permission %q is not declared in x-permissions", permission)
 	}
 	op.Permission = permission
+	return c.readFurther(op)
+}
+
+func (c *Contract) readFurther(op *Operation) error {
+	if err := extension(op.Spec.Extensions, "x-further-permissions", &op.Further); err != nil {
+		return err
+	}
+	for _, permission := range op.Further {
+		if _, ok := c.Permissions[permission]; !ok {
+			return fmt.Errorf("x-further-permissions: %q is not declared in x-permissions", permission)
+		}
+	}
 	return nil
 }
 

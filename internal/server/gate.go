@@ -15,9 +15,9 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/db"
 )
 
-// authenticator finds the principal of a token.
+// authenticator finds the principal of a credential.
 type authenticator interface {
-	Authenticate(ctx context.Context, token string) (auth.Principal, error)
+	Authenticate(ctx context.Context, c auth.Credential) (auth.Principal, error)
 }
 
 // gatePassed marks a request that went through its gate.
@@ -37,12 +37,13 @@ type gatekeeper struct {
 func (k gatekeeper) gate(op *contract.Operation) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			turn, err := k.overload.enter(c.Request().Context(), k.limits.provenTenant(bearerToken(c.Request())))
+			turn, err := k.overload.enter(c.Request().Context(), k.limits.provenTenant(presented(c.Request())))
 			if err != nil {
 				return err
 			}
 			defer turn.leave()
-			if err := k.authorize(c, op); err != nil {
+			principal, err := k.authorize(c, op)
+			if err != nil {
 				return err
 			}
 			if err := turn.enterTenant(c.Request().Context()); err != nil {
@@ -51,35 +52,37 @@ func (k gatekeeper) gate(op *contract.Operation) echo.MiddlewareFunc {
 			if err := op.Check(c.Request(), pathValues(c)); err != nil {
 				return err
 			}
+			if err := principal.AllowFresh(op.FreshFactor(c.Request())); err != nil {
+				return err
+			}
 			c.Set(gatePassed, op.ID)
 			return next(c)
 		}
 	}
 }
 
-// authorize puts who asks into the request, and refuses who may not.
-func (k gatekeeper) authorize(c echo.Context, op *contract.Operation) error {
+// authorize puts who asks into the request, and refuses who may not. To a public operation nobody is known.
+func (k gatekeeper) authorize(c echo.Context, op *contract.Operation) (auth.Principal, error) {
 	r := c.Request()
 	client := auth.Client{Address: c.RealIP(), UserAgent: strings.ToValidUTF8(r.UserAgent(), "")}
 	ctx := auth.WithClient(k.db.WithPosition(r.Context()), client)
 	limit := limited{limits: k.limits, op: op, header: c.Response().Header(), client: client}
-	var principal auth.Principal
 	if op.Public {
-		if err := limit.public(ctx); err != nil {
-			return err
-		}
-	} else {
-		var err error
-		if principal, err = limit.authenticate(ctx, k, bearerToken(r)); err != nil {
-			return err
-		}
-		ctx = auth.With(ctx, principal, op.Permission)
-		if onReplica(op) {
-			db.AllowReplica(ctx)
-		}
+		c.SetRequest(r.WithContext(withActor(auth.WithCredentials(ctx, credentialsOf(r)), c, op, auth.Principal{})))
+		return auth.Principal{}, limit.public(ctx)
 	}
-	c.SetRequest(r.WithContext(ctx))
-	return permit(principal, op)
+	principal, err := limit.authenticate(ctx, k, presented(r))
+	if err != nil {
+		return principal, err
+	}
+	if onReplica(op) {
+		db.AllowReplica(ctx)
+	}
+	c.SetRequest(r.WithContext(withActor(auth.With(ctx, principal, op.Permission), c, op, principal)))
+	if err := checkCSRF(r, principal); err != nil {
+		return principal, err
+	}
+	return principal, permit(principal, op)
 }
 
 // onReplica says which operations may read from the replica: those that only read, sessions aside, which end at once.
@@ -88,6 +91,9 @@ func onReplica(op *contract.Operation) bool {
 }
 
 func permit(p auth.Principal, op *contract.Operation) error {
+	if err := p.AllowMFA(); err != nil && !op.MFAExempt {
+		return err
+	}
 	if !p.May(op.Permission) {
 		return apperr.New(apperr.Forbidden, fmt.Sprintf("This needs the permission %s.", op.Permission))
 	}
@@ -95,15 +101,6 @@ func permit(p auth.Principal, op *contract.Operation) error {
 		return apperr.New(apperr.Forbidden, fmt.Sprintf("This needs the permission %s in the whole school group.", op.Permission))
 	}
 	return nil
-}
-
-// bearerToken is the token of the header Authorization; empty when there is none.
-func bearerToken(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
-	if !strings.EqualFold(scheme, "bearer") {
-		return ""
-	}
-	return token
 }
 
 func pathValues(c echo.Context) map[string]string {

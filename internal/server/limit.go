@@ -54,16 +54,21 @@ func newLimits(limiter *ratelimit.Limiter, c *contract.Contract) (*limits, error
 	return &limits{limiter: limiter, proven: proven}, nil
 }
 
-// provenTenant is the tenant that a token names, if it has authenticated here lately; uuid.Nil otherwise.
-func (l *limits) provenTenant(text string) uuid.UUID {
-	if text == "" || !l.proven.Contains(sha256.Sum256([]byte(text))) {
+// provenTenant is the tenant that a credential names, if it has authenticated here lately; uuid.Nil otherwise.
+func (l *limits) provenTenant(c auth.Credential) uuid.UUID {
+	if c.Token == "" || !l.proven.Contains(digestOf(c)) {
 		return uuid.Nil
 	}
-	token, err := auth.ParseToken(text)
+	token, err := auth.ParseToken(c.Token)
 	if err != nil {
 		return uuid.Nil
 	}
 	return token.Tenant
+}
+
+// digestOf names a credential without keeping it.
+func digestOf(c auth.Credential) [sha256.Size]byte {
+	return sha256.Sum256([]byte(string(c.Transport) + " " + c.Token))
 }
 
 // limited is one request on its way through the limits.
@@ -79,12 +84,12 @@ type limited struct {
 func (l limited) public(ctx context.Context) error { return l.take(ctx, l.addressKey()) }
 
 // authenticate finds who asks, and counts the request.
-func (l limited) authenticate(ctx context.Context, a authenticator, token string) (auth.Principal, error) {
-	digest := sha256.Sum256([]byte(token))
+func (l limited) authenticate(ctx context.Context, a authenticator, c auth.Credential) (auth.Principal, error) {
+	digest := digestOf(c)
 	if err := l.refusedAddress(digest); err != nil {
 		return auth.Principal{}, err
 	}
-	principal, err := a.Authenticate(ctx, token)
+	principal, err := a.Authenticate(ctx, c)
 	if apperr.KindOf(err) == apperr.Unauthenticated {
 		l.proven.Remove(digest)
 		if refused := l.take(ctx, l.addressKey()); refused != nil {

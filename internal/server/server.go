@@ -6,12 +6,10 @@
 package server
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,9 +18,12 @@ import (
 	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/academic"
 	"github.com/rollcall-erp/rollcall/internal/access"
+	"github.com/rollcall-erp/rollcall/internal/attendance"
+	"github.com/rollcall-erp/rollcall/internal/audit"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/exam"
 	"github.com/rollcall-erp/rollcall/internal/ratelimit"
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/student"
@@ -30,10 +31,13 @@ import (
 
 // One alias a tag: embedded, each gets a field name of its own.
 type (
-	sessions  = auth.Handler
-	accesses  = access.Handler
-	academics = academic.Handler
-	students  = student.Handler
+	sessions    = auth.Handler
+	accesses    = access.Handler
+	academics   = academic.Handler
+	students    = student.Handler
+	attendances = attendance.Handler
+	exams       = exam.Handler
+	audits      = audit.Handler
 )
 
 // operations are the handlers of all tags. A missing or doubled operation does not compile.
@@ -42,6 +46,9 @@ type operations struct {
 	*accesses
 	*academics
 	*students
+	*attendances
+	*exams
+	*audits
 }
 
 var _ api.StrictServerInterface = operations{}
@@ -52,7 +59,9 @@ type Dependencies struct {
 	Contract *contract.Contract
 	Box      *seal.Box
 	Sessions auth.Limits
-	Limiter  *ratelimit.Limiter
+	// Now is the clock for the codes of second factors; nil is the true one.
+	Now     func() time.Time
+	Limiter *ratelimit.Limiter
 	// TrustedProxies are those whose X-Forwarded-For is believed; without any the address is that of the connection.
 	TrustedProxies []*net.IPNet
 	Concurrency    Concurrency
@@ -79,9 +88,9 @@ func New(d Dependencies) (http.Handler, error) {
 		d.Lifecycle = NewLifecycle()
 		d.Lifecycle.Serve()
 	}
-	e.Use(requestID, measured.measure, accessLog(d.Log), recovered, d.Lifecycle.closing, securityHeaders)
+	e.Use(requestID, measured.measure, accessLog(d.Log), recovered, d.Lifecycle.closing, securityHeaders, crossOrigin)
 
-	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions}
+	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions, Box: d.Box, Now: d.Now}
 	limits, err := newLimits(d.Limiter, d.Contract)
 	if err != nil {
 		return nil, err
@@ -91,16 +100,20 @@ func New(d Dependencies) (http.Handler, error) {
 		return nil, err
 	}
 	handlers := operations{
-		sessions:  signIn,
-		accesses:  &access.Handler{DB: d.DB, Contract: d.Contract, Sessions: signIn},
-		academics: &academic.Handler{DB: d.DB},
-		students:  &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
+		sessions:    signIn,
+		accesses:    &access.Handler{DB: d.DB, Contract: d.Contract, Sessions: signIn},
+		academics:   &academic.Handler{DB: d.DB},
+		attendances: &attendance.Handler{DB: d.DB},
+		students:    &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
+		exams:       &exam.Handler{DB: d.DB},
+		audits:      &audit.Handler{DB: d.DB},
 	}
 	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),
 		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, d.Lifecycle, gatekeeper{handlers.sessions, limits, overload, d.DB})})
 	if err := sameOperations(d.Contract, e.Routes()); err != nil {
 		return nil, err
 	}
+	refuseShadowed(e, d.Contract)
 	system{contract: d.Contract}.register(e)
 	e.GET("/readyz", health{db: d.DB, limiter: d.Limiter, lifecycle: d.Lifecycle, asking: &singleflight.Group{}}.ready)
 	if !d.MetricsElsewhere {
@@ -117,29 +130,4 @@ func gates(c *contract.Contract, l *Lifecycle, k gatekeeper) map[string][]echo.M
 		all[id] = []echo.MiddlewareFunc{l.started, k.gate(op)}
 	}
 	return all
-}
-
-// sameOperations holds the generated routes against the document, so that a stale one stops the start and not a request.
-func sameOperations(c *contract.Contract, routes []*echo.Route) error {
-	routed := map[string]bool{}
-	for _, r := range routes {
-		routed[r.Method+" "+r.Path] = true
-	}
-	var faults []error
-	for id, op := range c.Operations {
-		route := op.Method + " " + echoPath(op.Path)
-		if !routed[route] {
-			faults = append(faults, fmt.Errorf("operation %s has no route %s: run make generate", id, route))
-		}
-		delete(routed, route)
-	}
-	for route := range routed {
-		faults = append(faults, fmt.Errorf("route %s is no operation of openapi.yaml: run make generate", route))
-	}
-	return errors.Join(faults...)
-}
-
-// echoPath is a path of the document in echo's spelling: {id} is :id.
-func echoPath(path string) string {
-	return strings.NewReplacer("{", ":", "}", "").Replace(path)
 }
