@@ -56,7 +56,7 @@ func newLimits(limiter *ratelimit.Limiter, c *contract.Contract) (*limits, error
 
 // provenTenant is the tenant that a credential names, if it has authenticated here lately; uuid.Nil otherwise.
 func (l *limits) provenTenant(c auth.Credential) uuid.UUID {
-	if !l.proven.Contains(digestOf(c)) {
+	if c.Token == "" || !l.proven.Contains(digestOf(c)) {
 		return uuid.Nil
 	}
 	token, err := auth.ParseToken(c.Token)
@@ -66,6 +66,7 @@ func (l *limits) provenTenant(c auth.Credential) uuid.UUID {
 	return token.Tenant
 }
 
+// digestOf names a credential without keeping it.
 func digestOf(c auth.Credential) [sha256.Size]byte {
 	return sha256.Sum256([]byte(string(c.Transport) + " " + c.Token))
 }

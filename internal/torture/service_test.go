@@ -29,9 +29,10 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/seed"
 	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
+	"github.com/rollcall-erp/rollcall/internal/toxictest"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { dbtest.Main(m, toxictest.Leak) }
 
 // registrar is the demo's user who admits students.
 const registrar = "01900000-0000-7000-8000-000000000502"
