@@ -1499,6 +1499,9 @@ type Withdrawal struct {
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
@@ -1531,6 +1534,9 @@ type ContentTooLarge = Problem
 
 // Forbidden An RFC 9457 problem document.
 type Forbidden = Problem
+
+// IdempotencyKeyReused An RFC 9457 problem document.
+type IdempotencyKeyReused = Problem
 
 // InternalError An RFC 9457 problem document.
 type InternalError = Problem
@@ -1574,6 +1580,15 @@ type ListAcademicYearsParams struct {
 // ListAcademicYearsParamsSort defines parameters for ListAcademicYears.
 type ListAcademicYearsParamsSort string
 
+// CreateAcademicYearParams defines parameters for CreateAcademicYear.
+type CreateAcademicYearParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -1613,6 +1628,15 @@ type ListClassesParams struct {
 // ListClassesParamsSort defines parameters for ListClasses.
 type ListClassesParamsSort string
 
+// CreateClassParams defines parameters for CreateClass.
+type CreateClassParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListInstitutionsParams defines parameters for ListInstitutions.
 type ListInstitutionsParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -1631,6 +1655,15 @@ type ListInstitutionsParams struct {
 // ListInstitutionsParamsSort defines parameters for ListInstitutions.
 type ListInstitutionsParamsSort string
 
+// CreateInstitutionParams defines parameters for CreateInstitution.
+type CreateInstitutionParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListRolesParams defines parameters for ListRoles.
 type ListRolesParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -1648,6 +1681,15 @@ type ListRolesParams struct {
 
 // ListRolesParamsSort defines parameters for ListRoles.
 type ListRolesParamsSort string
+
+// CreateRoleParams defines parameters for CreateRole.
+type CreateRoleParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListSectionsParams defines parameters for ListSections.
 type ListSectionsParams struct {
@@ -1669,6 +1711,15 @@ type ListSectionsParams struct {
 
 // ListSectionsParamsSort defines parameters for ListSections.
 type ListSectionsParamsSort string
+
+// CreateSectionParams defines parameters for CreateSection.
+type CreateSectionParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListStudentsParams defines parameters for ListStudents.
 type ListStudentsParams struct {
@@ -1703,6 +1754,24 @@ type ListStudentsParams struct {
 // ListStudentsParamsSort defines parameters for ListStudents.
 type ListStudentsParamsSort string
 
+// AdmitStudentParams defines parameters for AdmitStudent.
+type AdmitStudentParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// AdmitStudentsParams defines parameters for AdmitStudents.
+type AdmitStudentsParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetStudentParams defines parameters for GetStudent.
 type GetStudentParams struct {
 	// IfNoneMatch Answer 304 if the student is still this version (RFC 9110).
@@ -1735,12 +1804,24 @@ type ListEnrollmentsParamsSort string
 
 // TransferStudentParams defines parameters for TransferStudent.
 type TransferStudentParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
 	// IfMatch Change only if the student is still this version (RFC 9110).
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // WithdrawStudentParams defines parameters for WithdrawStudent.
 type WithdrawStudentParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
 	// IfMatch Change only if the student is still this version (RFC 9110).
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -1771,6 +1852,15 @@ type ListUsersParams struct {
 
 // ListUsersParamsSort defines parameters for ListUsers.
 type ListUsersParamsSort string
+
+// CreateUserParams defines parameters for CreateUser.
+type CreateUserParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListUserSessionsParams defines parameters for ListUserSessions.
 type ListUserSessionsParams struct {
@@ -1884,7 +1974,7 @@ type ServerInterface interface {
 	ListAcademicYears(ctx echo.Context, params ListAcademicYearsParams) error
 	// CreateAcademicYear Create an academic year
 	// (POST /v1/academic-years)
-	CreateAcademicYear(ctx echo.Context) error
+	CreateAcademicYear(ctx echo.Context, params CreateAcademicYearParams) error
 	// GetAcademicYear Get an academic year
 	// (GET /v1/academic-years/{academicYearId})
 	GetAcademicYear(ctx echo.Context, academicYearId openapi_types.UUID) error
@@ -1914,7 +2004,7 @@ type ServerInterface interface {
 	ListClasses(ctx echo.Context, params ListClassesParams) error
 	// CreateClass Create a class
 	// (POST /v1/classes)
-	CreateClass(ctx echo.Context) error
+	CreateClass(ctx echo.Context, params CreateClassParams) error
 	// GetClass Get a class
 	// (GET /v1/classes/{classId})
 	GetClass(ctx echo.Context, classId openapi_types.UUID) error
@@ -1926,7 +2016,7 @@ type ServerInterface interface {
 	ListInstitutions(ctx echo.Context, params ListInstitutionsParams) error
 	// CreateInstitution Create an institution
 	// (POST /v1/institutions)
-	CreateInstitution(ctx echo.Context) error
+	CreateInstitution(ctx echo.Context, params CreateInstitutionParams) error
 	// GetInstitution Get an institution
 	// (GET /v1/institutions/{institutionId})
 	GetInstitution(ctx echo.Context, institutionId openapi_types.UUID) error
@@ -1941,7 +2031,7 @@ type ServerInterface interface {
 	ListRoles(ctx echo.Context, params ListRolesParams) error
 	// CreateRole Create a role
 	// (POST /v1/roles)
-	CreateRole(ctx echo.Context) error
+	CreateRole(ctx echo.Context, params CreateRoleParams) error
 	// DeleteRole Delete a role
 	// (DELETE /v1/roles/{roleId})
 	DeleteRole(ctx echo.Context, roleId RoleId) error
@@ -1956,7 +2046,7 @@ type ServerInterface interface {
 	ListSections(ctx echo.Context, params ListSectionsParams) error
 	// CreateSection Create a section
 	// (POST /v1/sections)
-	CreateSection(ctx echo.Context) error
+	CreateSection(ctx echo.Context, params CreateSectionParams) error
 	// GetSection Get a section
 	// (GET /v1/sections/{sectionId})
 	GetSection(ctx echo.Context, sectionId openapi_types.UUID) error
@@ -1974,10 +2064,10 @@ type ServerInterface interface {
 	ListStudents(ctx echo.Context, params ListStudentsParams) error
 	// AdmitStudent Admit a student
 	// (POST /v1/students)
-	AdmitStudent(ctx echo.Context) error
+	AdmitStudent(ctx echo.Context, params AdmitStudentParams) error
 	// AdmitStudents Admit up to 100 students
 	// (POST /v1/students/bulk)
-	AdmitStudents(ctx echo.Context) error
+	AdmitStudents(ctx echo.Context, params AdmitStudentsParams) error
 	// GetStudent Get a student
 	// (GET /v1/students/{studentId})
 	GetStudent(ctx echo.Context, studentId StudentId, params GetStudentParams) error
@@ -2004,7 +2094,7 @@ type ServerInterface interface {
 	ListUsers(ctx echo.Context, params ListUsersParams) error
 	// CreateUser Create a user
 	// (POST /v1/users)
-	CreateUser(ctx echo.Context) error
+	CreateUser(ctx echo.Context, params CreateUserParams) error
 	// GetUser Get a user
 	// (GET /v1/users/{userId})
 	GetUser(ctx echo.Context, userId UserId) error
@@ -2077,8 +2167,28 @@ func (w *ServerInterfaceWrapper) ListAcademicYears(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateAcademicYear(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAcademicYearParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateAcademicYear(ctx)
+	err = w.Handler.CreateAcademicYear(ctx, params)
 	return err
 }
 
@@ -2255,8 +2365,28 @@ func (w *ServerInterfaceWrapper) ListClasses(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateClass(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateClassParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateClass(ctx)
+	err = w.Handler.CreateClass(ctx, params)
 	return err
 }
 
@@ -2335,8 +2465,28 @@ func (w *ServerInterfaceWrapper) ListInstitutions(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateInstitution(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateInstitutionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateInstitution(ctx)
+	err = w.Handler.CreateInstitution(ctx, params)
 	return err
 }
 
@@ -2424,8 +2574,28 @@ func (w *ServerInterfaceWrapper) ListRoles(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateRole(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRoleParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateRole(ctx)
+	err = w.Handler.CreateRole(ctx, params)
 	return err
 }
 
@@ -2527,8 +2697,28 @@ func (w *ServerInterfaceWrapper) ListSections(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateSection(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateSectionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateSection(ctx)
+	err = w.Handler.CreateSection(ctx, params)
 	return err
 }
 
@@ -2674,8 +2864,28 @@ func (w *ServerInterfaceWrapper) ListStudents(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) AdmitStudent(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AdmitStudentParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.AdmitStudent(ctx)
+	err = w.Handler.AdmitStudent(ctx, params)
 	return err
 }
 
@@ -2683,8 +2893,28 @@ func (w *ServerInterfaceWrapper) AdmitStudent(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) AdmitStudents(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AdmitStudentsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.AdmitStudents(ctx)
+	err = w.Handler.AdmitStudents(ctx, params)
 	return err
 }
 
@@ -2853,6 +3083,21 @@ func (w *ServerInterfaceWrapper) TransferStudent(ctx echo.Context) error {
 	var params TransferStudentParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatch
@@ -2889,6 +3134,21 @@ func (w *ServerInterfaceWrapper) WithdrawStudent(ctx echo.Context) error {
 	var params WithdrawStudentParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatch
@@ -2974,8 +3234,28 @@ func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateUser(ctx)
+	err = w.Handler.CreateUser(ctx, params)
 	return err
 }
 
@@ -3202,6 +3482,8 @@ type ContentTooLargeApplicationProblemPlusJSONResponse Problem
 
 type ForbiddenApplicationProblemPlusJSONResponse Problem
 
+type IdempotencyKeyReusedApplicationProblemPlusJSONResponse Problem
+
 type InternalErrorApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
@@ -3363,7 +3645,8 @@ func (response ListAcademicYears503ApplicationProblemPlusJSONResponse) VisitList
 }
 
 type CreateAcademicYearRequestObject struct {
-	Body *CreateAcademicYearJSONRequestBody
+	Params CreateAcademicYearParams
+	Body   *CreateAcademicYearJSONRequestBody
 }
 
 type CreateAcademicYearResponseObject interface {
@@ -3485,6 +3768,22 @@ func (response CreateAcademicYear415ApplicationProblemPlusJSONResponse) VisitCre
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAcademicYear422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAcademicYear422ApplicationProblemPlusJSONResponse) VisitCreateAcademicYearResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4717,7 +5016,8 @@ func (response ListClasses503ApplicationProblemPlusJSONResponse) VisitListClasse
 }
 
 type CreateClassRequestObject struct {
-	Body *CreateClassJSONRequestBody
+	Params CreateClassParams
+	Body   *CreateClassJSONRequestBody
 }
 
 type CreateClassResponseObject interface {
@@ -4839,6 +5139,22 @@ func (response CreateClass415ApplicationProblemPlusJSONResponse) VisitCreateClas
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClass422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateClass422ApplicationProblemPlusJSONResponse) VisitCreateClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5347,7 +5663,8 @@ func (response ListInstitutions503ApplicationProblemPlusJSONResponse) VisitListI
 }
 
 type CreateInstitutionRequestObject struct {
-	Body *CreateInstitutionJSONRequestBody
+	Params CreateInstitutionParams
+	Body   *CreateInstitutionJSONRequestBody
 }
 
 type CreateInstitutionResponseObject interface {
@@ -5469,6 +5786,22 @@ func (response CreateInstitution415ApplicationProblemPlusJSONResponse) VisitCrea
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInstitution422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInstitution422ApplicationProblemPlusJSONResponse) VisitCreateInstitutionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6099,7 +6432,8 @@ func (response ListRoles503ApplicationProblemPlusJSONResponse) VisitListRolesRes
 }
 
 type CreateRoleRequestObject struct {
-	Body *CreateRoleJSONRequestBody
+	Params CreateRoleParams
+	Body   *CreateRoleJSONRequestBody
 }
 
 type CreateRoleResponseObject interface {
@@ -6221,6 +6555,22 @@ func (response CreateRole415ApplicationProblemPlusJSONResponse) VisitCreateRoleR
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRole422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateRole422ApplicationProblemPlusJSONResponse) VisitCreateRoleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6878,7 +7228,8 @@ func (response ListSections503ApplicationProblemPlusJSONResponse) VisitListSecti
 }
 
 type CreateSectionRequestObject struct {
-	Body *CreateSectionJSONRequestBody
+	Params CreateSectionParams
+	Body   *CreateSectionJSONRequestBody
 }
 
 type CreateSectionResponseObject interface {
@@ -7000,6 +7351,22 @@ func (response CreateSection415ApplicationProblemPlusJSONResponse) VisitCreateSe
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSection422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSection422ApplicationProblemPlusJSONResponse) VisitCreateSectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7835,7 +8202,8 @@ func (response ListStudents503ApplicationProblemPlusJSONResponse) VisitListStude
 }
 
 type AdmitStudentRequestObject struct {
-	Body *AdmitStudentJSONRequestBody
+	Params AdmitStudentParams
+	Body   *AdmitStudentJSONRequestBody
 }
 
 type AdmitStudentResponseObject interface {
@@ -7963,6 +8331,22 @@ func (response AdmitStudent415ApplicationProblemPlusJSONResponse) VisitAdmitStud
 	return err
 }
 
+type AdmitStudent422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response AdmitStudent422ApplicationProblemPlusJSONResponse) VisitAdmitStudentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type AdmitStudent429ApplicationProblemPlusJSONResponse struct {
 	TooManyRequestsApplicationProblemPlusJSONResponse
 }
@@ -8016,7 +8400,8 @@ func (response AdmitStudent503ApplicationProblemPlusJSONResponse) VisitAdmitStud
 }
 
 type AdmitStudentsRequestObject struct {
-	Body *AdmitStudentsJSONRequestBody
+	Params AdmitStudentsParams
+	Body   *AdmitStudentsJSONRequestBody
 }
 
 type AdmitStudentsResponseObject interface {
@@ -8130,6 +8515,22 @@ func (response AdmitStudents415ApplicationProblemPlusJSONResponse) VisitAdmitStu
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AdmitStudents422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response AdmitStudents422ApplicationProblemPlusJSONResponse) VisitAdmitStudentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -9190,6 +9591,22 @@ func (response TransferStudent415ApplicationProblemPlusJSONResponse) VisitTransf
 	return err
 }
 
+type TransferStudent422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response TransferStudent422ApplicationProblemPlusJSONResponse) VisitTransferStudentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type TransferStudent429ApplicationProblemPlusJSONResponse struct {
 	TooManyRequestsApplicationProblemPlusJSONResponse
 }
@@ -9403,6 +9820,22 @@ func (response WithdrawStudent415ApplicationProblemPlusJSONResponse) VisitWithdr
 	return err
 }
 
+type WithdrawStudent422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawStudent422ApplicationProblemPlusJSONResponse) VisitWithdrawStudentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type WithdrawStudent429ApplicationProblemPlusJSONResponse struct {
 	TooManyRequestsApplicationProblemPlusJSONResponse
 }
@@ -9579,7 +10012,8 @@ func (response ListUsers503ApplicationProblemPlusJSONResponse) VisitListUsersRes
 }
 
 type CreateUserRequestObject struct {
-	Body *CreateUserJSONRequestBody
+	Params CreateUserParams
+	Body   *CreateUserJSONRequestBody
 }
 
 type CreateUserResponseObject interface {
@@ -9701,6 +10135,22 @@ func (response CreateUser415ApplicationProblemPlusJSONResponse) VisitCreateUserR
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser422ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -10730,8 +11180,10 @@ func (sh *strictHandler) ListAcademicYears(ctx echo.Context, params ListAcademic
 }
 
 // CreateAcademicYear operation middleware
-func (sh *strictHandler) CreateAcademicYear(ctx echo.Context) error {
+func (sh *strictHandler) CreateAcademicYear(ctx echo.Context, params CreateAcademicYearParams) error {
 	var request CreateAcademicYearRequestObject
+
+	request.Params = params
 
 	var body CreateAcademicYearJSONRequestBody
 	var err error
@@ -11089,8 +11541,10 @@ func (sh *strictHandler) ListClasses(ctx echo.Context, params ListClassesParams)
 }
 
 // CreateClass operation middleware
-func (sh *strictHandler) CreateClass(ctx echo.Context) error {
+func (sh *strictHandler) CreateClass(ctx echo.Context, params CreateClassParams) error {
 	var request CreateClassRequestObject
+
+	request.Params = params
 
 	var body CreateClassJSONRequestBody
 	var err error
@@ -11260,8 +11714,10 @@ func (sh *strictHandler) ListInstitutions(ctx echo.Context, params ListInstituti
 }
 
 // CreateInstitution operation middleware
-func (sh *strictHandler) CreateInstitution(ctx echo.Context) error {
+func (sh *strictHandler) CreateInstitution(ctx echo.Context, params CreateInstitutionParams) error {
 	var request CreateInstitutionRequestObject
+
+	request.Params = params
 
 	var body CreateInstitutionJSONRequestBody
 	var err error
@@ -11454,8 +11910,10 @@ func (sh *strictHandler) ListRoles(ctx echo.Context, params ListRolesParams) err
 }
 
 // CreateRole operation middleware
-func (sh *strictHandler) CreateRole(ctx echo.Context) error {
+func (sh *strictHandler) CreateRole(ctx echo.Context, params CreateRoleParams) error {
 	var request CreateRoleRequestObject
+
+	request.Params = params
 
 	var body CreateRoleJSONRequestBody
 	var err error
@@ -11650,8 +12108,10 @@ func (sh *strictHandler) ListSections(ctx echo.Context, params ListSectionsParam
 }
 
 // CreateSection operation middleware
-func (sh *strictHandler) CreateSection(ctx echo.Context) error {
+func (sh *strictHandler) CreateSection(ctx echo.Context, params CreateSectionParams) error {
 	var request CreateSectionRequestObject
+
+	request.Params = params
 
 	var body CreateSectionJSONRequestBody
 	var err error
@@ -11894,8 +12354,10 @@ func (sh *strictHandler) ListStudents(ctx echo.Context, params ListStudentsParam
 }
 
 // AdmitStudent operation middleware
-func (sh *strictHandler) AdmitStudent(ctx echo.Context) error {
+func (sh *strictHandler) AdmitStudent(ctx echo.Context, params AdmitStudentParams) error {
 	var request AdmitStudentRequestObject
+
+	request.Params = params
 
 	var body AdmitStudentJSONRequestBody
 	var err error
@@ -11940,8 +12402,10 @@ func (sh *strictHandler) AdmitStudent(ctx echo.Context) error {
 }
 
 // AdmitStudents operation middleware
-func (sh *strictHandler) AdmitStudents(ctx echo.Context) error {
+func (sh *strictHandler) AdmitStudents(ctx echo.Context, params AdmitStudentsParams) error {
 	var request AdmitStudentsRequestObject
+
+	request.Params = params
 
 	var body AdmitStudentsJSONRequestBody
 	var err error
@@ -12310,8 +12774,10 @@ func (sh *strictHandler) ListUsers(ctx echo.Context, params ListUsersParams) err
 }
 
 // CreateUser operation middleware
-func (sh *strictHandler) CreateUser(ctx echo.Context) error {
+func (sh *strictHandler) CreateUser(ctx echo.Context, params CreateUserParams) error {
 	var request CreateUserRequestObject
+
+	request.Params = params
 
 	var body CreateUserJSONRequestBody
 	var err error

@@ -1500,6 +1500,9 @@ type Withdrawal struct {
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
@@ -1532,6 +1535,9 @@ type ContentTooLarge = Problem
 
 // Forbidden An RFC 9457 problem document.
 type Forbidden = Problem
+
+// IdempotencyKeyReused An RFC 9457 problem document.
+type IdempotencyKeyReused = Problem
 
 // InternalError An RFC 9457 problem document.
 type InternalError = Problem
@@ -1575,6 +1581,15 @@ type ListAcademicYearsParams struct {
 // ListAcademicYearsParamsSort defines parameters for ListAcademicYears.
 type ListAcademicYearsParamsSort string
 
+// CreateAcademicYearParams defines parameters for CreateAcademicYear.
+type CreateAcademicYearParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -1614,6 +1629,15 @@ type ListClassesParams struct {
 // ListClassesParamsSort defines parameters for ListClasses.
 type ListClassesParamsSort string
 
+// CreateClassParams defines parameters for CreateClass.
+type CreateClassParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListInstitutionsParams defines parameters for ListInstitutions.
 type ListInstitutionsParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -1632,6 +1656,15 @@ type ListInstitutionsParams struct {
 // ListInstitutionsParamsSort defines parameters for ListInstitutions.
 type ListInstitutionsParamsSort string
 
+// CreateInstitutionParams defines parameters for CreateInstitution.
+type CreateInstitutionParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListRolesParams defines parameters for ListRoles.
 type ListRolesParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -1649,6 +1682,15 @@ type ListRolesParams struct {
 
 // ListRolesParamsSort defines parameters for ListRoles.
 type ListRolesParamsSort string
+
+// CreateRoleParams defines parameters for CreateRole.
+type CreateRoleParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListSectionsParams defines parameters for ListSections.
 type ListSectionsParams struct {
@@ -1670,6 +1712,15 @@ type ListSectionsParams struct {
 
 // ListSectionsParamsSort defines parameters for ListSections.
 type ListSectionsParamsSort string
+
+// CreateSectionParams defines parameters for CreateSection.
+type CreateSectionParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListStudentsParams defines parameters for ListStudents.
 type ListStudentsParams struct {
@@ -1704,6 +1755,24 @@ type ListStudentsParams struct {
 // ListStudentsParamsSort defines parameters for ListStudents.
 type ListStudentsParamsSort string
 
+// AdmitStudentParams defines parameters for AdmitStudent.
+type AdmitStudentParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// AdmitStudentsParams defines parameters for AdmitStudents.
+type AdmitStudentsParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetStudentParams defines parameters for GetStudent.
 type GetStudentParams struct {
 	// IfNoneMatch Answer 304 if the student is still this version (RFC 9110).
@@ -1736,12 +1805,24 @@ type ListEnrollmentsParamsSort string
 
 // TransferStudentParams defines parameters for TransferStudent.
 type TransferStudentParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
 	// IfMatch Change only if the student is still this version (RFC 9110).
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // WithdrawStudentParams defines parameters for WithdrawStudent.
 type WithdrawStudentParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
 	// IfMatch Change only if the student is still this version (RFC 9110).
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -1772,6 +1853,15 @@ type ListUsersParams struct {
 
 // ListUsersParamsSort defines parameters for ListUsers.
 type ListUsersParamsSort string
+
+// CreateUserParams defines parameters for CreateUser.
+type CreateUserParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListUserSessionsParams defines parameters for ListUserSessions.
 type ListUserSessionsParams struct {
@@ -1966,7 +2056,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/academic-years (the `CreateAcademicYear` operationId).
-	CreateAcademicYearWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateAcademicYearWithBody(ctx context.Context, params *CreateAcademicYearParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateAcademicYear Create an academic year
 	//
@@ -1975,7 +2065,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/academic-years (the `CreateAcademicYear` operationId).
-	CreateAcademicYear(ctx context.Context, body CreateAcademicYearJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateAcademicYear(ctx context.Context, params *CreateAcademicYearParams, body CreateAcademicYearJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetAcademicYear Get an academic year
 	//
@@ -2099,7 +2189,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/classes (the `CreateClass` operationId).
-	CreateClassWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateClassWithBody(ctx context.Context, params *CreateClassParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateClass Create a class
 	//
@@ -2108,7 +2198,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/classes (the `CreateClass` operationId).
-	CreateClass(ctx context.Context, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateClass(ctx context.Context, params *CreateClassParams, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetClass Get a class
 	//
@@ -2158,7 +2248,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/institutions (the `CreateInstitution` operationId).
-	CreateInstitutionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateInstitutionWithBody(ctx context.Context, params *CreateInstitutionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateInstitution Create an institution
 	//
@@ -2167,7 +2257,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/institutions (the `CreateInstitution` operationId).
-	CreateInstitution(ctx context.Context, body CreateInstitutionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateInstitution(ctx context.Context, params *CreateInstitutionParams, body CreateInstitutionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetInstitution Get an institution
 	//
@@ -2224,7 +2314,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/roles (the `CreateRole` operationId).
-	CreateRoleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateRoleWithBody(ctx context.Context, params *CreateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRole Create a role
 	//
@@ -2233,7 +2323,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/roles (the `CreateRole` operationId).
-	CreateRole(ctx context.Context, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateRole(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteRole Delete a role
 	//
@@ -2293,7 +2383,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/sections (the `CreateSection` operationId).
-	CreateSectionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateSectionWithBody(ctx context.Context, params *CreateSectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateSection Create a section
 	//
@@ -2302,7 +2392,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/sections (the `CreateSection` operationId).
-	CreateSection(ctx context.Context, body CreateSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateSection(ctx context.Context, params *CreateSectionParams, body CreateSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetSection Get a section
 	//
@@ -2382,7 +2472,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/students (the `AdmitStudent` operationId).
-	AdmitStudentWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AdmitStudentWithBody(ctx context.Context, params *AdmitStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AdmitStudent Admit a student
 	//
@@ -2393,7 +2483,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/students (the `AdmitStudent` operationId).
-	AdmitStudent(ctx context.Context, body AdmitStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AdmitStudent(ctx context.Context, params *AdmitStudentParams, body AdmitStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AdmitStudentsWithBody Admit up to 100 students
 	//
@@ -2403,7 +2493,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/students/bulk (the `AdmitStudents` operationId).
-	AdmitStudentsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AdmitStudentsWithBody(ctx context.Context, params *AdmitStudentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AdmitStudents Admit up to 100 students
 	//
@@ -2413,7 +2503,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/students/bulk (the `AdmitStudents` operationId).
-	AdmitStudents(ctx context.Context, body AdmitStudentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AdmitStudents(ctx context.Context, params *AdmitStudentsParams, body AdmitStudentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetStudent Get a student
 	//
@@ -2541,7 +2631,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/users (the `CreateUser` operationId).
-	CreateUserWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateUserWithBody(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateUser Create a user
 	//
@@ -2551,7 +2641,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/users (the `CreateUser` operationId).
-	CreateUser(ctx context.Context, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetUser Get a user
 	//
@@ -2649,8 +2739,8 @@ func (c *Client) ListAcademicYears(ctx context.Context, params *ListAcademicYear
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/academic-years (the `CreateAcademicYear` operationId).
-func (c *Client) CreateAcademicYearWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateAcademicYearRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateAcademicYearWithBody(ctx context.Context, params *CreateAcademicYearParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAcademicYearRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2668,8 +2758,8 @@ func (c *Client) CreateAcademicYearWithBody(ctx context.Context, contentType str
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/academic-years (the `CreateAcademicYear` operationId).
-func (c *Client) CreateAcademicYear(ctx context.Context, body CreateAcademicYearJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateAcademicYearRequest(c.Server, body)
+func (c *Client) CreateAcademicYear(ctx context.Context, params *CreateAcademicYearParams, body CreateAcademicYearJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAcademicYearRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2932,8 +3022,8 @@ func (c *Client) ListClasses(ctx context.Context, params *ListClassesParams, req
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/classes (the `CreateClass` operationId).
-func (c *Client) CreateClassWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateClassRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateClassWithBody(ctx context.Context, params *CreateClassParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClassRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2951,8 +3041,8 @@ func (c *Client) CreateClassWithBody(ctx context.Context, contentType string, bo
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/classes (the `CreateClass` operationId).
-func (c *Client) CreateClass(ctx context.Context, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateClassRequest(c.Server, body)
+func (c *Client) CreateClass(ctx context.Context, params *CreateClassParams, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClassRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3061,8 +3151,8 @@ func (c *Client) ListInstitutions(ctx context.Context, params *ListInstitutionsP
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/institutions (the `CreateInstitution` operationId).
-func (c *Client) CreateInstitutionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateInstitutionRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateInstitutionWithBody(ctx context.Context, params *CreateInstitutionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInstitutionRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3080,8 +3170,8 @@ func (c *Client) CreateInstitutionWithBody(ctx context.Context, contentType stri
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/institutions (the `CreateInstitution` operationId).
-func (c *Client) CreateInstitution(ctx context.Context, body CreateInstitutionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateInstitutionRequest(c.Server, body)
+func (c *Client) CreateInstitution(ctx context.Context, params *CreateInstitutionParams, body CreateInstitutionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInstitutionRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3207,8 +3297,8 @@ func (c *Client) ListRoles(ctx context.Context, params *ListRolesParams, reqEdit
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/roles (the `CreateRole` operationId).
-func (c *Client) CreateRoleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateRoleRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateRoleWithBody(ctx context.Context, params *CreateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRoleRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3226,8 +3316,8 @@ func (c *Client) CreateRoleWithBody(ctx context.Context, contentType string, bod
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/roles (the `CreateRole` operationId).
-func (c *Client) CreateRole(ctx context.Context, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateRoleRequest(c.Server, body)
+func (c *Client) CreateRole(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRoleRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3356,8 +3446,8 @@ func (c *Client) ListSections(ctx context.Context, params *ListSectionsParams, r
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/sections (the `CreateSection` operationId).
-func (c *Client) CreateSectionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateSectionRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateSectionWithBody(ctx context.Context, params *CreateSectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSectionRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3375,8 +3465,8 @@ func (c *Client) CreateSectionWithBody(ctx context.Context, contentType string, 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/sections (the `CreateSection` operationId).
-func (c *Client) CreateSection(ctx context.Context, body CreateSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateSectionRequest(c.Server, body)
+func (c *Client) CreateSection(ctx context.Context, params *CreateSectionParams, body CreateSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSectionRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3545,8 +3635,8 @@ func (c *Client) ListStudents(ctx context.Context, params *ListStudentsParams, r
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/students (the `AdmitStudent` operationId).
-func (c *Client) AdmitStudentWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAdmitStudentRequestWithBody(c.Server, contentType, body)
+func (c *Client) AdmitStudentWithBody(ctx context.Context, params *AdmitStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdmitStudentRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3566,8 +3656,8 @@ func (c *Client) AdmitStudentWithBody(ctx context.Context, contentType string, b
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/students (the `AdmitStudent` operationId).
-func (c *Client) AdmitStudent(ctx context.Context, body AdmitStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAdmitStudentRequest(c.Server, body)
+func (c *Client) AdmitStudent(ctx context.Context, params *AdmitStudentParams, body AdmitStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdmitStudentRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3586,8 +3676,8 @@ func (c *Client) AdmitStudent(ctx context.Context, body AdmitStudentJSONRequestB
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/students/bulk (the `AdmitStudents` operationId).
-func (c *Client) AdmitStudentsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAdmitStudentsRequestWithBody(c.Server, contentType, body)
+func (c *Client) AdmitStudentsWithBody(ctx context.Context, params *AdmitStudentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdmitStudentsRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3606,8 +3696,8 @@ func (c *Client) AdmitStudentsWithBody(ctx context.Context, contentType string, 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/students/bulk (the `AdmitStudents` operationId).
-func (c *Client) AdmitStudents(ctx context.Context, body AdmitStudentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAdmitStudentsRequest(c.Server, body)
+func (c *Client) AdmitStudents(ctx context.Context, params *AdmitStudentsParams, body AdmitStudentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdmitStudentsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3874,8 +3964,8 @@ func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEdit
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/users (the `CreateUser` operationId).
-func (c *Client) CreateUserWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateUserRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateUserWithBody(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3894,8 +3984,8 @@ func (c *Client) CreateUserWithBody(ctx context.Context, contentType string, bod
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/users (the `CreateUser` operationId).
-func (c *Client) CreateUser(ctx context.Context, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateUserRequest(c.Server, body)
+func (c *Client) CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4160,18 +4250,18 @@ func NewListAcademicYearsRequest(server string, params *ListAcademicYearsParams)
 }
 
 // NewCreateAcademicYearRequest calls the generic CreateAcademicYear builder with application/json body
-func NewCreateAcademicYearRequest(server string, body CreateAcademicYearJSONRequestBody) (*http.Request, error) {
+func NewCreateAcademicYearRequest(server string, params *CreateAcademicYearParams, body CreateAcademicYearJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateAcademicYearRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateAcademicYearRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateAcademicYearRequestWithBody constructs an http.Request for the CreateAcademicYear method, with any body, and a specified content type
-func NewCreateAcademicYearRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateAcademicYearRequestWithBody(server string, params *CreateAcademicYearParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -4195,6 +4285,21 @@ func NewCreateAcademicYearRequestWithBody(server string, contentType string, bod
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -4652,18 +4757,18 @@ func NewListClassesRequest(server string, params *ListClassesParams) (*http.Requ
 }
 
 // NewCreateClassRequest calls the generic CreateClass builder with application/json body
-func NewCreateClassRequest(server string, body CreateClassJSONRequestBody) (*http.Request, error) {
+func NewCreateClassRequest(server string, params *CreateClassParams, body CreateClassJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateClassRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateClassRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateClassRequestWithBody constructs an http.Request for the CreateClass method, with any body, and a specified content type
-func NewCreateClassRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateClassRequestWithBody(server string, params *CreateClassParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -4687,6 +4792,21 @@ func NewCreateClassRequestWithBody(server string, contentType string, body io.Re
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -4874,18 +4994,18 @@ func NewListInstitutionsRequest(server string, params *ListInstitutionsParams) (
 }
 
 // NewCreateInstitutionRequest calls the generic CreateInstitution builder with application/json body
-func NewCreateInstitutionRequest(server string, body CreateInstitutionJSONRequestBody) (*http.Request, error) {
+func NewCreateInstitutionRequest(server string, params *CreateInstitutionParams, body CreateInstitutionJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateInstitutionRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateInstitutionRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateInstitutionRequestWithBody constructs an http.Request for the CreateInstitution method, with any body, and a specified content type
-func NewCreateInstitutionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateInstitutionRequestWithBody(server string, params *CreateInstitutionParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -4909,6 +5029,21 @@ func NewCreateInstitutionRequestWithBody(server string, contentType string, body
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -5123,18 +5258,18 @@ func NewListRolesRequest(server string, params *ListRolesParams) (*http.Request,
 }
 
 // NewCreateRoleRequest calls the generic CreateRole builder with application/json body
-func NewCreateRoleRequest(server string, body CreateRoleJSONRequestBody) (*http.Request, error) {
+func NewCreateRoleRequest(server string, params *CreateRoleParams, body CreateRoleJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateRoleRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateRoleRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateRoleRequestWithBody constructs an http.Request for the CreateRole method, with any body, and a specified content type
-func NewCreateRoleRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateRoleRequestWithBody(server string, params *CreateRoleParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5158,6 +5293,21 @@ func NewCreateRoleRequestWithBody(server string, contentType string, body io.Rea
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -5391,18 +5541,18 @@ func NewListSectionsRequest(server string, params *ListSectionsParams) (*http.Re
 }
 
 // NewCreateSectionRequest calls the generic CreateSection builder with application/json body
-func NewCreateSectionRequest(server string, body CreateSectionJSONRequestBody) (*http.Request, error) {
+func NewCreateSectionRequest(server string, params *CreateSectionParams, body CreateSectionJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateSectionRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateSectionRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateSectionRequestWithBody constructs an http.Request for the CreateSection method, with any body, and a specified content type
-func NewCreateSectionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateSectionRequestWithBody(server string, params *CreateSectionParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5426,6 +5576,21 @@ func NewCreateSectionRequestWithBody(server string, contentType string, body io.
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -5754,18 +5919,18 @@ func NewListStudentsRequest(server string, params *ListStudentsParams) (*http.Re
 }
 
 // NewAdmitStudentRequest calls the generic AdmitStudent builder with application/json body
-func NewAdmitStudentRequest(server string, body AdmitStudentJSONRequestBody) (*http.Request, error) {
+func NewAdmitStudentRequest(server string, params *AdmitStudentParams, body AdmitStudentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewAdmitStudentRequestWithBody(server, "application/json", bodyReader)
+	return NewAdmitStudentRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewAdmitStudentRequestWithBody constructs an http.Request for the AdmitStudent method, with any body, and a specified content type
-func NewAdmitStudentRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewAdmitStudentRequestWithBody(server string, params *AdmitStudentParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5790,22 +5955,37 @@ func NewAdmitStudentRequestWithBody(server string, contentType string, body io.R
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewAdmitStudentsRequest calls the generic AdmitStudents builder with application/json body
-func NewAdmitStudentsRequest(server string, body AdmitStudentsJSONRequestBody) (*http.Request, error) {
+func NewAdmitStudentsRequest(server string, params *AdmitStudentsParams, body AdmitStudentsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewAdmitStudentsRequestWithBody(server, "application/json", bodyReader)
+	return NewAdmitStudentsRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewAdmitStudentsRequestWithBody constructs an http.Request for the AdmitStudents method, with any body, and a specified content type
-func NewAdmitStudentsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewAdmitStudentsRequestWithBody(server string, params *AdmitStudentsParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5829,6 +6009,21 @@ func NewAdmitStudentsRequestWithBody(server string, contentType string, body io.
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -6179,15 +6374,26 @@ func NewTransferStudentRequestWithBody(server string, studentId StudentId, param
 
 	if params != nil {
 
-		if params.IfMatch != nil {
+		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-Match", headerParam0)
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam1)
 		}
 
 	}
@@ -6241,15 +6447,26 @@ func NewWithdrawStudentRequestWithBody(server string, studentId StudentId, param
 
 	if params != nil {
 
-		if params.IfMatch != nil {
+		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-Match", headerParam0)
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam1)
 		}
 
 	}
@@ -6384,18 +6601,18 @@ func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request,
 }
 
 // NewCreateUserRequest calls the generic CreateUser builder with application/json body
-func NewCreateUserRequest(server string, body CreateUserJSONRequestBody) (*http.Request, error) {
+func NewCreateUserRequest(server string, params *CreateUserParams, body CreateUserJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateUserRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateUserRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateUserRequestWithBody constructs an http.Request for the CreateUser method, with any body, and a specified content type
-func NewCreateUserRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateUserRequestWithBody(server string, params *CreateUserParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -6419,6 +6636,21 @@ func NewCreateUserRequestWithBody(server string, contentType string, body io.Rea
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -6760,7 +6992,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/academic-years (the `CreateAcademicYear` operationId).
-	CreateAcademicYearWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAcademicYearResponse, error)
+	CreateAcademicYearWithBodyWithResponse(ctx context.Context, params *CreateAcademicYearParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAcademicYearResponse, error)
 
 	// CreateAcademicYearWithResponse Create an academic year
 	//
@@ -6769,7 +7001,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/academic-years (the `CreateAcademicYear` operationId).
-	CreateAcademicYearWithResponse(ctx context.Context, body CreateAcademicYearJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAcademicYearResponse, error)
+	CreateAcademicYearWithResponse(ctx context.Context, params *CreateAcademicYearParams, body CreateAcademicYearJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAcademicYearResponse, error)
 
 	// GetAcademicYearWithResponse Get an academic year
 	//
@@ -6905,7 +7137,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/classes (the `CreateClass` operationId).
-	CreateClassWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClassResponse, error)
+	CreateClassWithBodyWithResponse(ctx context.Context, params *CreateClassParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClassResponse, error)
 
 	// CreateClassWithResponse Create a class
 	//
@@ -6914,7 +7146,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/classes (the `CreateClass` operationId).
-	CreateClassWithResponse(ctx context.Context, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClassResponse, error)
+	CreateClassWithResponse(ctx context.Context, params *CreateClassParams, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClassResponse, error)
 
 	// GetClassWithResponse Get a class
 	//
@@ -6968,7 +7200,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/institutions (the `CreateInstitution` operationId).
-	CreateInstitutionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInstitutionResponse, error)
+	CreateInstitutionWithBodyWithResponse(ctx context.Context, params *CreateInstitutionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInstitutionResponse, error)
 
 	// CreateInstitutionWithResponse Create an institution
 	//
@@ -6977,7 +7209,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/institutions (the `CreateInstitution` operationId).
-	CreateInstitutionWithResponse(ctx context.Context, body CreateInstitutionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInstitutionResponse, error)
+	CreateInstitutionWithResponse(ctx context.Context, params *CreateInstitutionParams, body CreateInstitutionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInstitutionResponse, error)
 
 	// GetInstitutionWithResponse Get an institution
 	//
@@ -7040,7 +7272,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/roles (the `CreateRole` operationId).
-	CreateRoleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
+	CreateRoleWithBodyWithResponse(ctx context.Context, params *CreateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
 
 	// CreateRoleWithResponse Create a role
 	//
@@ -7049,7 +7281,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/roles (the `CreateRole` operationId).
-	CreateRoleWithResponse(ctx context.Context, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
+	CreateRoleWithResponse(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
 
 	// DeleteRoleWithResponse Delete a role
 	//
@@ -7115,7 +7347,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/sections (the `CreateSection` operationId).
-	CreateSectionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSectionResponse, error)
+	CreateSectionWithBodyWithResponse(ctx context.Context, params *CreateSectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSectionResponse, error)
 
 	// CreateSectionWithResponse Create a section
 	//
@@ -7124,7 +7356,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/sections (the `CreateSection` operationId).
-	CreateSectionWithResponse(ctx context.Context, body CreateSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSectionResponse, error)
+	CreateSectionWithResponse(ctx context.Context, params *CreateSectionParams, body CreateSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSectionResponse, error)
 
 	// GetSectionWithResponse Get a section
 	//
@@ -7210,7 +7442,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/students (the `AdmitStudent` operationId).
-	AdmitStudentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdmitStudentResponse, error)
+	AdmitStudentWithBodyWithResponse(ctx context.Context, params *AdmitStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdmitStudentResponse, error)
 
 	// AdmitStudentWithResponse Admit a student
 	//
@@ -7221,7 +7453,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/students (the `AdmitStudent` operationId).
-	AdmitStudentWithResponse(ctx context.Context, body AdmitStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*AdmitStudentResponse, error)
+	AdmitStudentWithResponse(ctx context.Context, params *AdmitStudentParams, body AdmitStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*AdmitStudentResponse, error)
 
 	// AdmitStudentsWithBodyWithResponse Admit up to 100 students
 	//
@@ -7231,7 +7463,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/students/bulk (the `AdmitStudents` operationId).
-	AdmitStudentsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdmitStudentsResponse, error)
+	AdmitStudentsWithBodyWithResponse(ctx context.Context, params *AdmitStudentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdmitStudentsResponse, error)
 
 	// AdmitStudentsWithResponse Admit up to 100 students
 	//
@@ -7241,7 +7473,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/students/bulk (the `AdmitStudents` operationId).
-	AdmitStudentsWithResponse(ctx context.Context, body AdmitStudentsJSONRequestBody, reqEditors ...RequestEditorFn) (*AdmitStudentsResponse, error)
+	AdmitStudentsWithResponse(ctx context.Context, params *AdmitStudentsParams, body AdmitStudentsJSONRequestBody, reqEditors ...RequestEditorFn) (*AdmitStudentsResponse, error)
 
 	// GetStudentWithResponse Get a student
 	//
@@ -7377,7 +7609,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/users (the `CreateUser` operationId).
-	CreateUserWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
+	CreateUserWithBodyWithResponse(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
 
 	// CreateUserWithResponse Create a user
 	//
@@ -7387,7 +7619,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/users (the `CreateUser` operationId).
-	CreateUserWithResponse(ctx context.Context, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
+	CreateUserWithResponse(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
 
 	// GetUserWithResponse Get a user
 	//
@@ -7612,6 +7844,8 @@ type CreateAcademicYearResponse struct {
 	ApplicationproblemJSON413 *ContentTooLarge
 	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
 	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *IdempotencyKeyReused
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
@@ -7661,6 +7895,11 @@ func (r CreateAcademicYearResponse) GetApplicationproblemJSON413() *ContentTooLa
 // GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
 func (r CreateAcademicYearResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
 	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateAcademicYearResponse) GetApplicationproblemJSON422() *IdempotencyKeyReused {
+	return r.ApplicationproblemJSON422
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -8721,6 +8960,8 @@ type CreateClassResponse struct {
 	ApplicationproblemJSON413 *ContentTooLarge
 	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
 	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *IdempotencyKeyReused
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
@@ -8770,6 +9011,11 @@ func (r CreateClassResponse) GetApplicationproblemJSON413() *ContentTooLarge {
 // GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
 func (r CreateClassResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
 	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateClassResponse) GetApplicationproblemJSON422() *IdempotencyKeyReused {
+	return r.ApplicationproblemJSON422
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -9208,6 +9454,8 @@ type CreateInstitutionResponse struct {
 	ApplicationproblemJSON413 *ContentTooLarge
 	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
 	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *IdempotencyKeyReused
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
@@ -9257,6 +9505,11 @@ func (r CreateInstitutionResponse) GetApplicationproblemJSON413() *ContentTooLar
 // GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
 func (r CreateInstitutionResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
 	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateInstitutionResponse) GetApplicationproblemJSON422() *IdempotencyKeyReused {
+	return r.ApplicationproblemJSON422
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -9801,6 +10054,8 @@ type CreateRoleResponse struct {
 	ApplicationproblemJSON413 *ContentTooLarge
 	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
 	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *IdempotencyKeyReused
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
@@ -9850,6 +10105,11 @@ func (r CreateRoleResponse) GetApplicationproblemJSON413() *ContentTooLarge {
 // GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
 func (r CreateRoleResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
 	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateRoleResponse) GetApplicationproblemJSON422() *IdempotencyKeyReused {
+	return r.ApplicationproblemJSON422
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -10401,6 +10661,8 @@ type CreateSectionResponse struct {
 	ApplicationproblemJSON413 *ContentTooLarge
 	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
 	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *IdempotencyKeyReused
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
@@ -10450,6 +10712,11 @@ func (r CreateSectionResponse) GetApplicationproblemJSON413() *ContentTooLarge {
 // GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
 func (r CreateSectionResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
 	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateSectionResponse) GetApplicationproblemJSON422() *IdempotencyKeyReused {
+	return r.ApplicationproblemJSON422
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -11136,6 +11403,8 @@ type AdmitStudentResponse struct {
 	ApplicationproblemJSON413 *ContentTooLarge
 	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
 	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *IdempotencyKeyReused
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
@@ -11185,6 +11454,11 @@ func (r AdmitStudentResponse) GetApplicationproblemJSON413() *ContentTooLarge {
 // GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
 func (r AdmitStudentResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
 	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AdmitStudentResponse) GetApplicationproblemJSON422() *IdempotencyKeyReused {
+	return r.ApplicationproblemJSON422
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -11265,6 +11539,8 @@ type AdmitStudentsResponse struct {
 	ApplicationproblemJSON413 *ContentTooLarge
 	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
 	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *IdempotencyKeyReused
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
@@ -11312,6 +11588,11 @@ func (r AdmitStudentsResponse) GetApplicationproblemJSON413() *ContentTooLarge {
 // GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
 func (r AdmitStudentsResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
 	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AdmitStudentsResponse) GetApplicationproblemJSON422() *IdempotencyKeyReused {
+	return r.ApplicationproblemJSON422
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -12036,6 +12317,8 @@ type TransferStudentResponse struct {
 	ApplicationproblemJSON413 *ContentTooLarge
 	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
 	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *IdempotencyKeyReused
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
@@ -12095,6 +12378,11 @@ func (r TransferStudentResponse) GetApplicationproblemJSON413() *ContentTooLarge
 // GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
 func (r TransferStudentResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
 	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r TransferStudentResponse) GetApplicationproblemJSON422() *IdempotencyKeyReused {
+	return r.ApplicationproblemJSON422
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -12184,6 +12472,8 @@ type WithdrawStudentResponse struct {
 	ApplicationproblemJSON413 *ContentTooLarge
 	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
 	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *IdempotencyKeyReused
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
@@ -12243,6 +12533,11 @@ func (r WithdrawStudentResponse) GetApplicationproblemJSON413() *ContentTooLarge
 // GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
 func (r WithdrawStudentResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
 	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r WithdrawStudentResponse) GetApplicationproblemJSON422() *IdempotencyKeyReused {
+	return r.ApplicationproblemJSON422
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -12434,6 +12729,8 @@ type CreateUserResponse struct {
 	ApplicationproblemJSON413 *ContentTooLarge
 	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
 	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *IdempotencyKeyReused
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
@@ -12483,6 +12780,11 @@ func (r CreateUserResponse) GetApplicationproblemJSON413() *ContentTooLarge {
 // GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
 func (r CreateUserResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
 	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateUserResponse) GetApplicationproblemJSON422() *IdempotencyKeyReused {
+	return r.ApplicationproblemJSON422
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -13151,8 +13453,8 @@ func (c *ClientWithResponses) ListAcademicYearsWithResponse(ctx context.Context,
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/academic-years (the `CreateAcademicYear` operationId).
-func (c *ClientWithResponses) CreateAcademicYearWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAcademicYearResponse, error) {
-	rsp, err := c.CreateAcademicYearWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateAcademicYearWithBodyWithResponse(ctx context.Context, params *CreateAcademicYearParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAcademicYearResponse, error) {
+	rsp, err := c.CreateAcademicYearWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13166,8 +13468,8 @@ func (c *ClientWithResponses) CreateAcademicYearWithBodyWithResponse(ctx context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/academic-years (the `CreateAcademicYear` operationId).
-func (c *ClientWithResponses) CreateAcademicYearWithResponse(ctx context.Context, body CreateAcademicYearJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAcademicYearResponse, error) {
-	rsp, err := c.CreateAcademicYear(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateAcademicYearWithResponse(ctx context.Context, params *CreateAcademicYearParams, body CreateAcademicYearJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAcademicYearResponse, error) {
+	rsp, err := c.CreateAcademicYear(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13386,8 +13688,8 @@ func (c *ClientWithResponses) ListClassesWithResponse(ctx context.Context, param
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/classes (the `CreateClass` operationId).
-func (c *ClientWithResponses) CreateClassWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClassResponse, error) {
-	rsp, err := c.CreateClassWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateClassWithBodyWithResponse(ctx context.Context, params *CreateClassParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClassResponse, error) {
+	rsp, err := c.CreateClassWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13401,8 +13703,8 @@ func (c *ClientWithResponses) CreateClassWithBodyWithResponse(ctx context.Contex
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/classes (the `CreateClass` operationId).
-func (c *ClientWithResponses) CreateClassWithResponse(ctx context.Context, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClassResponse, error) {
-	rsp, err := c.CreateClass(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateClassWithResponse(ctx context.Context, params *CreateClassParams, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClassResponse, error) {
+	rsp, err := c.CreateClass(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13491,8 +13793,8 @@ func (c *ClientWithResponses) ListInstitutionsWithResponse(ctx context.Context, 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/institutions (the `CreateInstitution` operationId).
-func (c *ClientWithResponses) CreateInstitutionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInstitutionResponse, error) {
-	rsp, err := c.CreateInstitutionWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateInstitutionWithBodyWithResponse(ctx context.Context, params *CreateInstitutionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInstitutionResponse, error) {
+	rsp, err := c.CreateInstitutionWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13506,8 +13808,8 @@ func (c *ClientWithResponses) CreateInstitutionWithBodyWithResponse(ctx context.
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/institutions (the `CreateInstitution` operationId).
-func (c *ClientWithResponses) CreateInstitutionWithResponse(ctx context.Context, body CreateInstitutionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInstitutionResponse, error) {
-	rsp, err := c.CreateInstitution(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateInstitutionWithResponse(ctx context.Context, params *CreateInstitutionParams, body CreateInstitutionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInstitutionResponse, error) {
+	rsp, err := c.CreateInstitution(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13611,8 +13913,8 @@ func (c *ClientWithResponses) ListRolesWithResponse(ctx context.Context, params 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/roles (the `CreateRole` operationId).
-func (c *ClientWithResponses) CreateRoleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error) {
-	rsp, err := c.CreateRoleWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateRoleWithBodyWithResponse(ctx context.Context, params *CreateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error) {
+	rsp, err := c.CreateRoleWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13626,8 +13928,8 @@ func (c *ClientWithResponses) CreateRoleWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/roles (the `CreateRole` operationId).
-func (c *ClientWithResponses) CreateRoleWithResponse(ctx context.Context, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error) {
-	rsp, err := c.CreateRole(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateRoleWithResponse(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error) {
+	rsp, err := c.CreateRole(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13734,8 +14036,8 @@ func (c *ClientWithResponses) ListSectionsWithResponse(ctx context.Context, para
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/sections (the `CreateSection` operationId).
-func (c *ClientWithResponses) CreateSectionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSectionResponse, error) {
-	rsp, err := c.CreateSectionWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateSectionWithBodyWithResponse(ctx context.Context, params *CreateSectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSectionResponse, error) {
+	rsp, err := c.CreateSectionWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13749,8 +14051,8 @@ func (c *ClientWithResponses) CreateSectionWithBodyWithResponse(ctx context.Cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/sections (the `CreateSection` operationId).
-func (c *ClientWithResponses) CreateSectionWithResponse(ctx context.Context, body CreateSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSectionResponse, error) {
-	rsp, err := c.CreateSection(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateSectionWithResponse(ctx context.Context, params *CreateSectionParams, body CreateSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSectionResponse, error) {
+	rsp, err := c.CreateSection(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13889,8 +14191,8 @@ func (c *ClientWithResponses) ListStudentsWithResponse(ctx context.Context, para
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/students (the `AdmitStudent` operationId).
-func (c *ClientWithResponses) AdmitStudentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdmitStudentResponse, error) {
-	rsp, err := c.AdmitStudentWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) AdmitStudentWithBodyWithResponse(ctx context.Context, params *AdmitStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdmitStudentResponse, error) {
+	rsp, err := c.AdmitStudentWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13906,8 +14208,8 @@ func (c *ClientWithResponses) AdmitStudentWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/students (the `AdmitStudent` operationId).
-func (c *ClientWithResponses) AdmitStudentWithResponse(ctx context.Context, body AdmitStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*AdmitStudentResponse, error) {
-	rsp, err := c.AdmitStudent(ctx, body, reqEditors...)
+func (c *ClientWithResponses) AdmitStudentWithResponse(ctx context.Context, params *AdmitStudentParams, body AdmitStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*AdmitStudentResponse, error) {
+	rsp, err := c.AdmitStudent(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13922,8 +14224,8 @@ func (c *ClientWithResponses) AdmitStudentWithResponse(ctx context.Context, body
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/students/bulk (the `AdmitStudents` operationId).
-func (c *ClientWithResponses) AdmitStudentsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdmitStudentsResponse, error) {
-	rsp, err := c.AdmitStudentsWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) AdmitStudentsWithBodyWithResponse(ctx context.Context, params *AdmitStudentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdmitStudentsResponse, error) {
+	rsp, err := c.AdmitStudentsWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13938,8 +14240,8 @@ func (c *ClientWithResponses) AdmitStudentsWithBodyWithResponse(ctx context.Cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/students/bulk (the `AdmitStudents` operationId).
-func (c *ClientWithResponses) AdmitStudentsWithResponse(ctx context.Context, body AdmitStudentsJSONRequestBody, reqEditors ...RequestEditorFn) (*AdmitStudentsResponse, error) {
-	rsp, err := c.AdmitStudents(ctx, body, reqEditors...)
+func (c *ClientWithResponses) AdmitStudentsWithResponse(ctx context.Context, params *AdmitStudentsParams, body AdmitStudentsJSONRequestBody, reqEditors ...RequestEditorFn) (*AdmitStudentsResponse, error) {
+	rsp, err := c.AdmitStudents(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14158,8 +14460,8 @@ func (c *ClientWithResponses) ListUsersWithResponse(ctx context.Context, params 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/users (the `CreateUser` operationId).
-func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
-	rsp, err := c.CreateUserWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
+	rsp, err := c.CreateUserWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14174,8 +14476,8 @@ func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/users (the `CreateUser` operationId).
-func (c *ClientWithResponses) CreateUserWithResponse(ctx context.Context, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
-	rsp, err := c.CreateUser(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateUserWithResponse(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
+	rsp, err := c.CreateUser(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14484,6 +14786,13 @@ func ParseCreateAcademicYearResponse(rsp *http.Response) (*CreateAcademicYearRes
 			return nil, err
 		}
 		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest IdempotencyKeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
@@ -15693,6 +16002,13 @@ func ParseCreateClassResponse(rsp *http.Response) (*CreateClassResponse, error) 
 		}
 		response.ApplicationproblemJSON415 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest IdempotencyKeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -16218,6 +16534,13 @@ func ParseCreateInstitutionResponse(rsp *http.Response) (*CreateInstitutionRespo
 			return nil, err
 		}
 		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest IdempotencyKeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
@@ -16859,6 +17182,13 @@ func ParseCreateRoleResponse(rsp *http.Response) (*CreateRoleResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest IdempotencyKeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
@@ -17510,6 +17840,13 @@ func ParseCreateSectionResponse(rsp *http.Response) (*CreateSectionResponse, err
 			return nil, err
 		}
 		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest IdempotencyKeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
@@ -18302,6 +18639,13 @@ func ParseAdmitStudentResponse(rsp *http.Response) (*AdmitStudentResponse, error
 		}
 		response.ApplicationproblemJSON415 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest IdempotencyKeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -18454,6 +18798,13 @@ func ParseAdmitStudentsResponse(rsp *http.Response) (*AdmitStudentsResponse, err
 			return nil, err
 		}
 		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest IdempotencyKeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
@@ -19297,6 +19648,13 @@ func ParseTransferStudentResponse(rsp *http.Response) (*TransferStudentResponse,
 		}
 		response.ApplicationproblemJSON415 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest IdempotencyKeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -19456,6 +19814,13 @@ func ParseWithdrawStudentResponse(rsp *http.Response) (*WithdrawStudentResponse,
 			return nil, err
 		}
 		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest IdempotencyKeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
@@ -19717,6 +20082,13 @@ func ParseCreateUserResponse(rsp *http.Response) (*CreateUserResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest IdempotencyKeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests

@@ -92,6 +92,14 @@ type Guess struct {
 	CountedAt time.Time
 }
 
+type IdempotencyKey struct {
+	UserID        uuid.UUID
+	KeyDigest     []byte
+	RequestDigest []byte
+	Response      []byte
+	CreatedAt     time.Time
+}
+
 type Institution struct {
 	ID        uuid.UUID
 	Name      string

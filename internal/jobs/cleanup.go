@@ -33,6 +33,7 @@ var expired = []struct {
 	{what: "ended sessions", keep: 30 * 24 * time.Hour, remove: (*db.Queries).DeleteEndedSessions},
 	// By then all failures have faded.
 	{what: "tries at passwords", keep: 24 * time.Hour, remove: (*db.Queries).DeleteOldGuesses},
+	{what: "answers to repeated requests", keep: 24 * time.Hour, remove: (*db.Queries).DeleteOldKeys},
 	{what: "tries of addresses", keep: 24 * time.Hour, remove: (*db.Queries).DeleteOldGuesses, shared: true},
 }
 

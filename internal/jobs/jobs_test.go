@@ -284,6 +284,16 @@ func TestCleanup_removesWhatEndedLongAgoAndNothingElse(t *testing.T) {
 	assert.Equal(t, "cleanup", jobs.Tasks(d.DB)[0].Name)
 }
 
+func TestCleanup_removesAnswersOfAllUsersAfterADay(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	id := d.Tenant(t, "one").ID
+	table := db.SchemaName(id) + ".idempotency_keys"
+	d.Exec(t, `insert into `+table+` select gen_random_uuid(), sha256(n::text::bytea), sha256('request'), 'sealed', now() - make_interval(hours => n) from generate_series(22, 28) n`)
+	require.NoError(t, jobs.Cleanup(d.DB, 2)(t.Context(), id), "in batches smaller than what there is to do")
+	assert.Equal(t, []int64{22, 23}, dbtest.Values[int64](t, d, `select round(extract(epoch from now() - created_at) / 3600)::bigint from `+table+` order by 1`))
+}
+
 func TestCleanup_removesTriesThatHaveFaded(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -23,6 +23,10 @@ type Policy struct {
 // Database is the policy for transactions: short waits, since the client waits too.
 var Database = Policy{Attempts: 5, BaseDelay: 10 * time.Millisecond, MaxDelay: 500 * time.Millisecond}
 
+// Settling is the policy for finding out what became of a commit whose reply was lost: PostgreSQL may need a moment to see
+// that the connection is gone.
+var Settling = Policy{Attempts: 12, BaseDelay: 25 * time.Millisecond, MaxDelay: time.Second}
+
 // Do runs work until it succeeds, fails for good, the attempts are used up or ctx ends. attempt counts from 1. It
 // returns the last error of work, joined with that of ctx when ctx ended before the next try.
 func (p Policy) Do(ctx context.Context, retryable func(err error, attempt uint) bool, work func(attempt uint) error) error {

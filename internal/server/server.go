@@ -85,7 +85,7 @@ func New(d Dependencies) (http.Handler, error) {
 		students:  &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
 	}
 	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),
-		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, handlers.sessions, limits)})
+		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, handlers.sessions, limits, d.Box)})
 	if err := sameOperations(d.Contract, e.Routes()); err != nil {
 		return nil, err
 	}
@@ -98,10 +98,10 @@ func New(d Dependencies) (http.Handler, error) {
 }
 
 // gates are the per-operation middleware, by operationId.
-func gates(c *contract.Contract, a authenticator, l *limits) map[string][]echo.MiddlewareFunc {
+func gates(c *contract.Contract, a authenticator, l *limits, box *seal.Box) map[string][]echo.MiddlewareFunc {
 	all := make(map[string][]echo.MiddlewareFunc, len(c.Operations))
 	for id, op := range c.Operations {
-		all[id] = []echo.MiddlewareFunc{gate(op, a, l)}
+		all[id] = []echo.MiddlewareFunc{gate(op, a, l), repeatable(op, box)}
 	}
 	return all
 }

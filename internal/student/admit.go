@@ -12,33 +12,42 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/idempotency"
 )
 
 // AdmitStudent admits one student.
 func (h *Handler) AdmitStudent(ctx context.Context, request api.AdmitStudentRequestObject) (api.AdmitStudentResponseObject, error) {
-	records, err := h.admit(ctx, []api.StudentAdmission{*request.Body}, nowhere)
-	if err != nil {
-		return nil, err
-	}
-	return api.AdmitStudent201JSONResponse{
-		Body: studentOf(records[0]),
-		Headers: api.AdmitStudent201ResponseHeaders{
-			Location: "/v1/students/" + records[0].ID.String(), ETag: entityTag(records[0].Version),
-		},
-	}, nil
+	batch := h.prepare(auth.From(ctx).Tenant, []api.StudentAdmission{*request.Body})
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.AdmitStudentResponseObject.VisitAdmitStudentResponse,
+		func(ctx context.Context, q *db.Queries) (api.AdmitStudentResponseObject, error) {
+			records, err := admit(ctx, q, batch, nowhere)
+			if err != nil {
+				return nil, err
+			}
+			return api.AdmitStudent201JSONResponse{
+				Body: studentOf(records[0]),
+				Headers: api.AdmitStudent201ResponseHeaders{
+					Location: "/v1/students/" + records[0].ID.String(), ETag: entityTag(records[0].Version),
+				},
+			}, nil
+		})
 }
 
 // AdmitStudents admits up to a hundred students, all or none.
 func (h *Handler) AdmitStudents(ctx context.Context, request api.AdmitStudentsRequestObject) (api.AdmitStudentsResponseObject, error) {
-	records, err := h.admit(ctx, request.Body.Students, func(i int) []any { return []any{"students", i} })
-	if err != nil {
-		return nil, err
-	}
-	data := make([]api.Student, len(records))
-	for i, r := range records {
-		data[i] = studentOf(r)
-	}
-	return api.AdmitStudents201JSONResponse{Data: data}, nil
+	batch := h.prepare(auth.From(ctx).Tenant, request.Body.Students)
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.AdmitStudentsResponseObject.VisitAdmitStudentsResponse,
+		func(ctx context.Context, q *db.Queries) (api.AdmitStudentsResponseObject, error) {
+			records, err := admit(ctx, q, batch, func(i int) []any { return []any{"students", i} })
+			if err != nil {
+				return nil, err
+			}
+			data := make([]api.Student, len(records))
+			for i, r := range records {
+				data[i] = studentOf(r)
+			}
+			return api.AdmitStudents201JSONResponse{Data: data}, nil
+		})
 }
 
 // place says where in the body the i-th admission stands, so that its faults are named there.
@@ -51,20 +60,16 @@ type admission struct {
 	aadhar        SealedAadhar
 }
 
-// admit writes users, students, enrollments and guardians in one transaction: seven round trips for one admission and for
-// a hundred.
-func (h *Handler) admit(ctx context.Context, in []api.StudentAdmission, at place) ([]gendb.StudentRecord, error) {
-	batch := h.prepare(auth.From(ctx).Tenant, in)
-	return db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) ([]gendb.StudentRecord, error) {
-		places, err := check(ctx, q, batch, at)
-		if err != nil {
-			return nil, err
-		}
-		if err := write(ctx, q, batch, places, at); err != nil {
-			return nil, err
-		}
-		return inOrder(ctx, q, batch)
-	})
+// admit writes users, students, enrollments and guardians: seven round trips for one admission and for a hundred.
+func admit(ctx context.Context, q *db.Queries, batch []admission, at place) ([]gendb.StudentRecord, error) {
+	places, err := check(ctx, q, batch, at)
+	if err != nil {
+		return nil, err
+	}
+	if err := write(ctx, q, batch, places, at); err != nil {
+		return nil, err
+	}
+	return inOrder(ctx, q, batch)
 }
 
 func (h *Handler) prepare(tenant uuid.UUID, in []api.StudentAdmission) []admission {
