@@ -28,12 +28,9 @@ var bodyOptions = []openapi3.SchemaValidationOption{
 // Fingerprint is equal for two requests that have passed Check and ask for the same: the operation, where, and the body as
 // it was validated.
 func (op *Operation) Fingerprint(r *http.Request) ([]byte, error) {
-	asked := struct {
-		Operation, Path, Query string
-		Body                   any
-	}{Operation: op.ID, Path: r.URL.Path, Query: r.URL.RawQuery}
+	asked := []any{op.ID, r.URL.Path, r.URL.RawQuery}
 	if b, ok := r.Body.(*validatedBody); ok {
-		asked.Body = b.value
+		asked = append(asked, b.value)
 	}
 	raw, err := json.Marshal(asked)
 	if err != nil {

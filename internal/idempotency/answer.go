@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 )
 
@@ -44,9 +45,7 @@ func parse(kept []byte) (Answer, error) {
 
 // Send writes the answer.
 func (a Answer) Send(w http.ResponseWriter) error {
-	for name, values := range a.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.Header)
 	w.WriteHeader(a.Status)
 	_, err := w.Write(a.Body)
 	return err

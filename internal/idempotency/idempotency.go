@@ -4,7 +4,7 @@
 // its work and makes its response in [InTx], which is db.InTx with three statements more when there is a key:
 //
 //	claim the key, or answer 409 while another request has it
-//	look the key up: its stored answer is the answer (a *Replay), or 422 if the request was another one
+//	look the key up: its stored answer is the answer (a *AnsweredError), or 422 if the request was another one
 //	the work of the handler, whose response is rendered
 //	store the response, commit
 //
@@ -62,19 +62,19 @@ func With(ctx context.Context, r *Request) context.Context {
 	return context.WithValue(ctx, requestKey{}, r)
 }
 
-// Replay is the answer that a request of this key got before. It comes as an error, because the handler has nothing to
+// AnsweredError is the answer that a request of this key got before. It comes as an error, because the handler has nothing to
 // answer; internal/server sends it.
-type Replay struct {
+type AnsweredError struct {
 	Answer Answer
 
 	kept []byte
 }
 
 // Error is for the log.
-func (*Replay) Error() string { return "this was answered before" }
+func (*AnsweredError) Error() string { return "this was answered before" }
 
 // InTx runs work in a transaction, as db.InTx does, and stores its response with its effect if the request has a key.
-// render is the method of the generated response type that writes it. Besides the errors of db.InTx it returns a *Replay,
+// render is the method of the generated response type that writes it. Besides the errors of db.InTx it returns a *AnsweredError,
 // and an *apperr.Error of the kinds RequestInProgress and KeyReused.
 func InTx[R any](ctx context.Context, d *db.DB, scope db.Scope, render func(R, http.ResponseWriter) error, work func(ctx context.Context, q *db.Queries) (R, error)) (R, error) {
 	request, keyed := ctx.Value(requestKey{}).(*Request)
@@ -145,7 +145,7 @@ func (r *run[R]) settle(ctx context.Context, unknown error) (R, error) {
 		response, err = r.try(ctx)
 		return err
 	})
-	replay, isReplay := errors.AsType[*Replay](err)
+	replay, isReplay := errors.AsType[*AnsweredError](err)
 	switch {
 	case isReplay && bytes.Equal(replay.kept, r.kept):
 		return r.response, nil // our own, so it is no repetition
@@ -165,7 +165,7 @@ func stillUnknown(cause error) error {
 
 // settled is true of an error that says what the outcome is.
 func (r *run[R]) settled(err error) bool {
-	_, isReplay := errors.AsType[*Replay](err)
+	_, isReplay := errors.AsType[*AnsweredError](err)
 	return isReplay || r.claimed && apperr.KindOf(err) != apperr.OutcomeUnknown
 }
 
@@ -199,7 +199,7 @@ func (r *Request) claim(ctx context.Context, q *db.Queries) error {
 	return r.replay(stored.Response)
 }
 
-// replay opens a stored answer. It is always an error: a *Replay, if it opens.
+// replay opens a stored answer. It is always an error: a *AnsweredError, if it opens.
 func (r *Request) replay(sealed []byte) error {
 	opened, err := r.box.Open(sealed, r.place)
 	if err != nil {
@@ -209,5 +209,5 @@ func (r *Request) replay(sealed []byte) error {
 	if err != nil {
 		return err
 	}
-	return &Replay{Answer: answer, kept: []byte(opened)}
+	return &AnsweredError{Answer: answer, kept: []byte(opened)}
 }

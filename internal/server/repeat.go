@@ -32,7 +32,7 @@ func repeatable(op *contract.Operation, box *seal.Box) echo.MiddlewareFunc {
 			request := idempotency.NewRequest(box, p.Tenant, p.User, key, fingerprint)
 			c.SetRequest(r.WithContext(idempotency.With(r.Context(), request)))
 			err = next(c)
-			replay, ok := errors.AsType[*idempotency.Replay](err)
+			replay, ok := errors.AsType[*idempotency.AnsweredError](err)
 			if !ok {
 				return err
 			}
