@@ -38,6 +38,7 @@ var stored = map[string][]string{
 	"TeacherAssignment": {"teaching_assignments"},
 	"UserCreate":        {"users"}, "UserPatch": {"users"}, "RoleAssignmentInput": {"user_roles"},
 	"RoleCreate": {"roles"}, "RolePatch": {"roles"},
+	"WebhookCreate": {"webhooks"}, "WebhookPatch": {"webhooks"},
 	"GuardianInput": {"guardians", "student_guardians"}, "GuardianUpdate": {"guardians", "student_guardians"},
 }
 
@@ -46,6 +47,7 @@ var shown = map[string][]string{
 	"Institution": {"institutions"}, "AcademicYear": {"academic_years"}, "Class": {"classes"}, "Section": {"sections"},
 	"Teacher": {"teaching_assignments", "users"}, "Student": {"students", "users"}, "Enrollment": {"enrollments"}, "Guardian": {"guardians", "student_guardians"},
 	"SessionSummary": {"sessions"}, "SessionUser": {"users"}, "User": {"users"}, "RoleAssignment": {"user_roles"}, "Role": {"roles"},
+	"Webhook": {"webhooks"}, "WebhookDelivery": {"webhook_deliveries"},
 }
 
 // transient are the schemas of requests that are stored nowhere as they are.
@@ -70,6 +72,7 @@ var apart = map[string]string{
 	"RoleAssignmentInput.roleId": "a built-in role has its name instead", "RoleAssignment.roleId": "a built-in role has its name instead",
 	"RoleAssignment.role": "one of the school's own has its id instead", "Role.isBuiltIn": "whether it has no row",
 	"Role.createdAt": "a built-in role has none", "Role.updatedAt": "a built-in role has none",
+	"WebhookDelivery.eventType": "of outbox_events", "WebhookDelivery.nextAttemptAt": "only while it is pending",
 	"SessionUser.email": "who signs in has one", "SessionUser.roles": "rows of user_roles", "SessionUser.permissions": "from the roles",
 }
 

@@ -19,8 +19,10 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/jobs"
 	"github.com/rollcall-erp/rollcall/internal/ratelimit"
+	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
+	"github.com/rollcall-erp/rollcall/internal/webhook"
 )
 
 func serveCommand() *cobra.Command {
@@ -72,15 +74,17 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 		return err
 	}
 	defer func() { _ = limiter.Close() }()
+	targets := webhook.NewTargets(c.WebhookAllow)
+	defer targets.Close()
 	handler, err := server.New(server.Dependencies{
 		DB: database, Contract: document, Box: box, Log: log, Limiter: limiter, TrustedProxies: c.TrustedProxies,
-		Sessions: auth.Limits{Idle: c.SessionIdle, Lifetime: c.SessionLifetime},
-		Metrics:  metrics, MetricsElsewhere: c.MetricsAddr != "",
+		Sessions:       auth.Limits{Idle: c.SessionIdle, Lifetime: c.SessionLifetime},
+		WebhookTargets: targets, Metrics: metrics, MetricsElsewhere: c.MetricsAddr != "",
 	})
 	if err != nil {
 		return err
 	}
-	s := service{config: c, log: log}
+	s := service{config: c, box: box, targets: targets, log: log}
 	defer s.close()
 	if err := s.serveMetrics(ctx, metrics); err != nil {
 		return err
@@ -99,10 +103,12 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 
 // service is what runs side by side in one process.
 type service struct {
-	config config.Config
-	log    *slog.Logger
-	parts  []func(context.Context) error // each ends soon after its context
-	closes []func()
+	config  config.Config
+	box     *seal.Box
+	targets *webhook.Targets
+	log     *slog.Logger
+	parts   []func(context.Context) error // each ends soon after its context
+	closes  []func()
 }
 
 // listen binds an address for a handler.
@@ -143,13 +149,26 @@ func (s *service) runJobs(ctx context.Context, metrics *prometheus.Registry) err
 	}
 	s.closes = append(s.closes, pool.Close)
 	metrics.MustRegister(pool.Collector("jobs"))
+	webhooks, err := webhookTask(pool, s.box, s.targets, s.log, metrics)
+	if err != nil {
+		return err
+	}
 	runner, err := jobs.New(jobs.Config{
-		DB: pool, Tasks: jobs.Tasks(pool), Log: s.log, Metrics: metrics, Grace: s.config.ShutdownTimeout,
+		DB: pool, Tasks: append(jobs.Tasks(pool), webhooks), Log: s.log, Metrics: metrics, Grace: s.config.ShutdownTimeout,
 	})
 	if err == nil {
 		s.parts = append(s.parts, runner.Run)
 	}
 	return err
+}
+
+// webhookTask delivers to webhooks.
+func webhookTask(d *db.DB, box *seal.Box, targets *webhook.Targets, log *slog.Logger, metrics prometheus.Registerer) (jobs.Task, error) {
+	deliverer, err := webhook.NewDeliverer(d, box, targets, log, metrics)
+	if err != nil {
+		return jobs.Task{}, err
+	}
+	return jobs.Task{Name: "webhooks", Due: deliverer.Due, Run: deliverer.Run}, nil
 }
 
 // run runs the parts until ctx ends or one of them fails, which ends the others.

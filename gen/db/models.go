@@ -59,6 +59,13 @@ type ControlTenant struct {
 	UpdatedAt time.Time
 }
 
+type ControlWebhookWakeup struct {
+	ID       int64
+	TenantID uuid.UUID
+	DueAt    time.Time
+	OldestAt time.Time
+}
+
 type Enrollment struct {
 	ID             uuid.UUID
 	StudentID      uuid.UUID
@@ -107,6 +114,15 @@ type Institution struct {
 	IsActive  bool
 	CreatedAt time.Time
 	UpdatedAt time.Time
+}
+
+type OutboxEvent struct {
+	ID        uuid.UUID
+	Position  int64
+	Type      string
+	SubjectID uuid.UUID
+	Data      json.RawMessage
+	CreatedAt time.Time
 }
 
 type Role struct {
@@ -234,4 +250,37 @@ type UserRole struct {
 	ID            uuid.UUID
 	RoleID        *uuid.UUID
 	InstitutionID *uuid.UUID
+}
+
+type Webhook struct {
+	ID                      uuid.UUID
+	Url                     string
+	Description             *string
+	Events                  []string
+	IsActive                bool
+	DisabledReason          *string
+	Secret                  []byte
+	PreviousSecret          []byte
+	PreviousSecretExpiresAt *time.Time
+	Failures                int32
+	PausedUntil             time.Time
+	FailingSince            *time.Time
+	CreatedAt               time.Time
+	UpdatedAt               time.Time
+}
+
+type WebhookDelivery struct {
+	ID            uuid.UUID
+	WebhookID     uuid.UUID
+	EventID       uuid.UUID
+	SubjectID     uuid.UUID
+	Position      int64
+	Status        string
+	Attempts      int32
+	NextAttemptAt time.Time
+	AttemptedAt   *time.Time
+	DeliveredAt   *time.Time
+	StatusCode    *int32
+	Error         *string
+	CreatedAt     time.Time
 }

@@ -31,6 +31,7 @@ type Config struct {
 	RedisURL        Secret        // REDIS_URL: where instances share what they count; empty: each counts for itself
 	RateLimitScale  float64       // ROLLCALL_RATE_LIMIT_SCALE: multiplies every rate limit; 0.1 to 1000000
 	TrustedProxies  []*net.IPNet  // ROLLCALL_TRUSTED_PROXIES: whose X-Forwarded-For is believed
+	WebhookAllow    []*net.IPNet  // ROLLCALL_WEBHOOK_ALLOW: networks that webhooks may lead to besides what is public
 	ShutdownTimeout time.Duration
 }
 
@@ -90,6 +91,9 @@ func Read(lookup Lookup) (Config, error) {
 	if c.TrustedProxies, err = networks("ROLLCALL_TRUSTED_PROXIES", get("ROLLCALL_TRUSTED_PROXIES", "")); err != nil {
 		return Config{}, err
 	}
+	if c.WebhookAllow, err = networks("ROLLCALL_WEBHOOK_ALLOW", get("ROLLCALL_WEBHOOK_ALLOW", "")); err != nil {
+		return Config{}, err
+	}
 	if c.EncryptionKey != "" {
 		if _, err := seal.ParseKey(c.EncryptionKey.Reveal()); err != nil {
 			return Config{}, fmt.Errorf("ROLLCALL_ENCRYPTION_KEY: %w", err)
@@ -127,7 +131,7 @@ func factor(get func(name, fallback string) string, name, fallback string, least
 }
 
 // networks reads a list of networks and single addresses. One that holds every address is refused: it would believe
-// whatever anybody says.
+// whatever anybody says, or reach whatever there is.
 func networks(name, list string) ([]*net.IPNet, error) {
 	var all []*net.IPNet
 	for text := range strings.SplitSeq(list, ",") {

@@ -24,6 +24,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/seed"
 	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
+	"github.com/rollcall-erp/rollcall/internal/webhook"
 )
 
 // Ids of the demo school, as the examples of openapi.yaml use them.
@@ -74,7 +75,8 @@ func newHarnessOf(t *testing.T, c *contract.Contract, database *dbtest.Database,
 	log := &logBuffer{t: t}
 	d := server.Dependencies{
 		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Metrics: server.NewMetrics(), Log: newLogger(c, log),
-		Limiter: newLimiter(t, ratelimit.Config{Scale: 1000}), // the tests of the limits have their own
+		WebhookTargets: webhook.NewTargets(nil),
+		Limiter:        newLimiter(t, ratelimit.Config{Scale: 1000}), // the tests of the limits have their own
 	}
 	for _, change := range adjust {
 		change(&d)

@@ -25,6 +25,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/ratelimit"
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/student"
+	"github.com/rollcall-erp/rollcall/internal/webhook"
 )
 
 // One alias a tag: embedded, each gets a field name of its own.
@@ -33,6 +34,7 @@ type (
 	accesses  = access.Handler
 	academics = academic.Handler
 	students  = student.Handler
+	webhooks  = webhook.Handler
 )
 
 // operations are the handlers of all tags. A missing or doubled operation does not compile.
@@ -41,6 +43,7 @@ type operations struct {
 	*accesses
 	*academics
 	*students
+	*webhooks
 }
 
 var _ api.StrictServerInterface = operations{}
@@ -54,6 +57,8 @@ type Dependencies struct {
 	Limiter  *ratelimit.Limiter
 	// TrustedProxies are those whose X-Forwarded-For is believed; without any the address is that of the connection.
 	TrustedProxies []*net.IPNet
+	// WebhookTargets are where webhooks may lead.
+	WebhookTargets *webhook.Targets
 	Log            *slog.Logger
 	// Metrics takes what the server measures (NewMetrics). It is served as /metrics unless MetricsElsewhere.
 	Metrics          *prometheus.Registry
@@ -83,6 +88,7 @@ func New(d Dependencies) (http.Handler, error) {
 		accesses:  &access.Handler{DB: d.DB, Contract: d.Contract, Sessions: signIn},
 		academics: &academic.Handler{DB: d.DB},
 		students:  &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
+		webhooks:  &webhook.Handler{DB: d.DB, Box: d.Box, Targets: d.WebhookTargets},
 	}
 	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),
 		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, handlers.sessions, limits, d.Box)})

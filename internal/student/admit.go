@@ -60,13 +60,16 @@ type admission struct {
 	aadhar        SealedAadhar
 }
 
-// admit writes users, students, enrollments and guardians: seven round trips for one admission and for a hundred.
+// admit writes users, students, enrollments, guardians and events: eight round trips for one admission and for a hundred.
 func admit(ctx context.Context, q *db.Queries, batch []admission, at place) ([]gendb.StudentRecord, error) {
 	places, err := check(ctx, q, batch, at)
 	if err != nil {
 		return nil, err
 	}
 	if err := write(ctx, q, batch, places, at); err != nil {
+		return nil, err
+	}
+	if err := emit(ctx, q, api.EventTypeStudentAdmitted, idsOf(batch)...); err != nil {
 		return nil, err
 	}
 	return inOrder(ctx, q, batch)
@@ -161,14 +164,21 @@ func orZero[T any](p *T) T {
 	return *p
 }
 
+func idsOf(batch []admission) []uuid.UUID {
+	ids := make([]uuid.UUID, len(batch))
+	for i, a := range batch {
+		ids[i] = a.student
+	}
+	return ids
+}
+
 // inOrder reads the admitted students back, in the order of the batch.
 func inOrder(ctx context.Context, q *db.Queries, batch []admission) ([]gendb.StudentRecord, error) {
-	ids := make([]uuid.UUID, len(batch))
 	position := make(map[uuid.UUID]int, len(batch))
 	for i, a := range batch {
-		ids[i], position[a.student] = a.student, i
+		position[a.student] = i
 	}
-	rows, err := q.GetStudents(ctx, ids)
+	rows, err := q.GetStudents(ctx, idsOf(batch))
 	if err != nil {
 		return nil, fmt.Errorf("read the students back: %w", err)
 	}

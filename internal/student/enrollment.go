@@ -44,7 +44,10 @@ func withdraw(ctx context.Context, q *db.Queries, row gendb.LockStudentRow, w ap
 	if closed == 0 {
 		return apperr.New(apperr.Conflict, "The student has no open enrollment to withdraw from.")
 	}
-	return move(ctx, q, row, row.InstitutionID, row.AdmissionNumber, api.StudentStatusWithdrawn)
+	if err := move(ctx, q, row, row.InstitutionID, row.AdmissionNumber, api.StudentStatusWithdrawn); err != nil {
+		return err
+	}
+	return emit(ctx, q, api.EventTypeStudentWithdrawn, row.ID)
 }
 
 // TransferStudent closes the open enrollment, if there is one, and opens the next.
@@ -91,10 +94,13 @@ func transfer(ctx context.Context, q *db.Queries, row gendb.LockStudentRow, to a
 	if err := move(ctx, q, row, institution, number, api.StudentStatusActive); err != nil {
 		return err
 	}
-	return run(q.OpenEnrollments(ctx, []gendb.OpenEnrollmentsParams{{
+	if err := run(q.OpenEnrollments(ctx, []gendb.OpenEnrollmentsParams{{
 		ID: uuid.Must(uuid.NewV7()), StudentID: row.ID, InstitutionID: institution, AcademicYearID: to.AcademicYearId,
 		ClassID: to.ClassId, SectionID: to.SectionId, RollNumber: to.RollNumber, StartedOn: from,
-	}}), nowhere)
+	}}), nowhere); err != nil {
+		return err
+	}
+	return emit(ctx, q, api.EventTypeStudentTransferred, row.ID)
 }
 
 // onStartedOn names the field that a transfer's body has: the day the old enrollment ends is the day the new one starts.

@@ -43,7 +43,7 @@ func (h *Handler) update(ctx context.Context, q *db.Queries, row gendb.LockStude
 	if err := q.UpdateStudent(ctx, changed(row)); err != nil {
 		return fmt.Errorf("update the student: %w", err)
 	}
-	return nil
+	return emit(ctx, q, api.EventTypeStudentUpdated, row.ID)
 }
 
 // apply changes row as the patch says: absent stays, null clears.
