@@ -51,12 +51,14 @@ type ControlTaskRun struct {
 }
 
 type ControlTenant struct {
-	ID        uuid.UUID
-	Slug      string
-	Name      string
-	Status    string
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	ID            uuid.UUID
+	Slug          string
+	Name          string
+	Status        string
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	RequireMfa    bool
+	SessionsSince *time.Time
 }
 
 type ControlWebhookWakeup struct {
@@ -116,6 +118,20 @@ type Institution struct {
 	UpdatedAt time.Time
 }
 
+type LiveSession struct {
+	ID            uuid.UUID
+	UserID        uuid.UUID
+	TokenHash     []byte
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	LastUsedAt    time.Time
+	RemoteAddress *string
+	UserAgent     *string
+	Transport     string
+	PasswordAt    time.Time
+	FactorAt      *time.Time
+}
+
 type OutboxEvent struct {
 	ID        uuid.UUID
 	Position  int64
@@ -123,6 +139,12 @@ type OutboxEvent struct {
 	SubjectID uuid.UUID
 	Data      json.RawMessage
 	CreatedAt time.Time
+}
+
+type RecoveryCode struct {
+	UserID   uuid.UUID
+	CodeHash []byte
+	UsedAt   *time.Time
 }
 
 type Role struct {
@@ -140,6 +162,14 @@ type Role struct {
 type RoleChange struct {
 	ID      bool
 	Version int64
+}
+
+type SecondFactor struct {
+	UserID       uuid.UUID
+	SecretSealed []byte
+	ActivatedAt  *time.Time
+	LastStep     int64
+	CreatedAt    time.Time
 }
 
 type Section struct {
@@ -162,6 +192,9 @@ type Session struct {
 	LastUsedAt    time.Time
 	RemoteAddress *string
 	UserAgent     *string
+	Transport     string
+	PasswordAt    time.Time
+	FactorAt      *time.Time
 }
 
 type Student struct {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 
+	"github.com/rollcall-erp/rollcall/gen/api"
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
@@ -137,7 +138,7 @@ func (w writer) endedSessions(ctx context.Context, q *db.Queries) error {
 	for i := range 2 {
 		session, err := q.CreateSession(ctx, gendb.CreateSessionParams{
 			ID: demoID(0xa01 + i), UserID: numbered(501 + i), PasswordHash: w.passwordHash, TokenHash: auth.NewToken(w.id).Hash(),
-			ExpiresAt: time.Now().Add(time.Hour),
+			Transport: string(api.TransportBearer), ExpiresAt: time.Now().Add(time.Hour),
 		})
 		if err != nil {
 			return fmt.Errorf("session: %w", err)

@@ -6,12 +6,10 @@
 package server
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,7 +52,9 @@ type Dependencies struct {
 	Contract *contract.Contract
 	Box      *seal.Box
 	Sessions auth.Limits
-	Limiter  *ratelimit.Limiter
+	// Now is the clock for the codes of second factors; nil is the true one.
+	Now     func() time.Time
+	Limiter *ratelimit.Limiter
 	// TrustedProxies are those whose X-Forwarded-For is believed; without any the address is that of the connection.
 	TrustedProxies []*net.IPNet
 	// WebhookTargets are where webhooks may lead.
@@ -76,9 +76,9 @@ func New(d Dependencies) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Use(requestID, measured.measure, accessLog(d.Log), recovered, securityHeaders)
+	e.Use(requestID, measured.measure, accessLog(d.Log), recovered, securityHeaders, crossOrigin)
 
-	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions}
+	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions, Box: d.Box, Now: d.Now}
 	limits, err := newLimits(d.Limiter, d.Contract)
 	if err != nil {
 		return nil, err
@@ -95,6 +95,7 @@ func New(d Dependencies) (http.Handler, error) {
 	if err := sameOperations(d.Contract, e.Routes()); err != nil {
 		return nil, err
 	}
+	refuseShadowed(e, d.Contract)
 	system{db: d.DB, contract: d.Contract}.register(e)
 	if !d.MetricsElsewhere {
 		e.GET("/metrics", echo.WrapHandler(MetricsHandler(d.Metrics, d.Log)))
@@ -110,29 +111,4 @@ func gates(c *contract.Contract, a authenticator, l *limits, box *seal.Box) map[
 		all[id] = []echo.MiddlewareFunc{gate(op, a, l), repeatable(op, box)}
 	}
 	return all
-}
-
-// sameOperations holds the generated routes against the document, so that a stale one stops the start and not a request.
-func sameOperations(c *contract.Contract, routes []*echo.Route) error {
-	routed := map[string]bool{}
-	for _, r := range routes {
-		routed[r.Method+" "+r.Path] = true
-	}
-	var faults []error
-	for id, op := range c.Operations {
-		route := op.Method + " " + echoPath(op.Path)
-		if !routed[route] {
-			faults = append(faults, fmt.Errorf("operation %s has no route %s: run make generate", id, route))
-		}
-		delete(routed, route)
-	}
-	for route := range routed {
-		faults = append(faults, fmt.Errorf("route %s is no operation of openapi.yaml: run make generate", route))
-	}
-	return errors.Join(faults...)
-}
-
-// echoPath is a path of the document in echo's spelling: {id} is :id.
-func echoPath(path string) string {
-	return strings.NewReplacer("{", ":", "}", "").Replace(path)
 }
