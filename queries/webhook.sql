@@ -24,12 +24,12 @@ select * from webhooks where id = @id;
 select * from webhooks where id = @id for update;
 
 -- name: UpdateWebhook :one
--- One that was inactive begins anew.
+-- One that was inactive, or leads elsewhere now, begins anew.
 update webhooks w set url = @url, description = @description, events = @events, is_active = @is_active,
     disabled_reason = case when @is_active then null else disabled_reason end,
-    failures = case when w.is_active then failures else 0 end,
-    paused_until = case when w.is_active then paused_until else now() end,
-    failing_since = case when w.is_active then failing_since end,
+    failures = case when w.is_active and w.url = @url then failures else 0 end,
+    paused_until = case when w.is_active and w.url = @url then paused_until else now() end,
+    failing_since = case when w.is_active and w.url = @url then failing_since end,
     updated_at = now()
 where id = @id
 returning *;

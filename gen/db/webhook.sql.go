@@ -722,9 +722,9 @@ func (q *Queries) TakeWakeups(ctx context.Context, tenantID uuid.UUID, leaseSeco
 const updateWebhook = `-- name: UpdateWebhook :one
 update webhooks w set url = $1, description = $2, events = $3, is_active = $4,
     disabled_reason = case when $4 then null else disabled_reason end,
-    failures = case when w.is_active then failures else 0 end,
-    paused_until = case when w.is_active then paused_until else now() end,
-    failing_since = case when w.is_active then failing_since end,
+    failures = case when w.is_active and w.url = $1 then failures else 0 end,
+    paused_until = case when w.is_active and w.url = $1 then paused_until else now() end,
+    failing_since = case when w.is_active and w.url = $1 then failing_since end,
     updated_at = now()
 where id = $5
 returning id, url, description, events, is_active, disabled_reason, secret, previous_secret, previous_secret_expires_at, failures, paused_until, failing_since, created_at, updated_at
@@ -738,7 +738,7 @@ type UpdateWebhookParams struct {
 	ID          uuid.UUID
 }
 
-// One that was inactive begins anew.
+// One that was inactive, or leads elsewhere now, begins anew.
 func (q *Queries) UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error) {
 	row := q.db.QueryRow(ctx, updateWebhook,
 		arg.Url,

@@ -211,6 +211,37 @@ func TestRepeat_whenRepliesToCommitAreLostNothingIsLostOrDoubled(t *testing.T) {
 	assert.EqualValues(t, admissions, h.count("idempotency_keys", "true"))
 }
 
+// Connections that end in the middle of whatever they are doing: what was acknowledged is there, whole and once.
+func TestRepeat_whenConnectionsAreKilledWhatWasAcknowledgedIsThereOnce(t *testing.T) {
+	t.Parallel()
+	const writers, admissions, kills = 8, 20, 20
+	h := newHarnessWith(t, db.Config{MaxConns: writers})
+	token := h.token("registrar")
+	var tries atomic.Int64
+	var writing sync.WaitGroup
+	for w := range writers {
+		writing.Go(func() {
+			for i := range admissions {
+				a, n := h.admitUntilAnswered(token, fmt.Sprintf("X-%d-%02d", w, i))
+				tries.Add(int64(n))
+				assert.Equal(t, http.StatusCreated, a.Status, "%s", a.Raw)
+			}
+		})
+	}
+	killed := int64(0)
+	for range kills {
+		killed += dbtest.Value[int64](t, h.db, `select count(pg_terminate_backend(pid)) from pg_stat_activity
+			where datname = current_database() and application_name = 'rollcall' and state <> 'idle' and pid <> pg_backend_pid()`)
+	}
+	writing.Wait()
+	whole := h.count("students s join "+h.schema()+".users u on u.id = s.user_id join "+h.schema()+".enrollments e on e.student_id = s.id", "admission_number like 'X-%'")
+	t.Logf("%d keyed admissions by %d writers, %d connections killed: %d requests; students %d, lost 0, doubled 0, partial 0", writers*admissions, writers, killed, tries.Load(), whole)
+	assert.EqualValues(t, writers*admissions, whole)
+	assert.EqualValues(t, writers*admissions, h.count("students", "admission_number like 'X-%'"))
+	assert.EqualValues(t, 0, h.count("users", "first_name = 'Diya' and id not in (select user_id from "+h.schema()+".students)"))
+	assert.Positive(t, killed)
+}
+
 // When the database cannot be asked any more what became of a commit, the answer is that it is not known: not that
 // nothing was written, and not that it was.
 func TestRepeat_whatCannotBeFoundOutStaysUnknownAndIsSettledByTheNextRequest(t *testing.T) {
