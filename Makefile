@@ -66,7 +66,7 @@ fmt: ## Format the Go code
 
 .PHONY: bench
 bench: ## Run the micro-benchmarks (docs/performance.md)
-	go test -run '^$$' -bench . -benchmem ./internal/contract/... ./internal/db
+	go test -run '^$$' -bench . -benchmem ./internal/contract/... ./internal/db ./internal/audit
 
 .PHONY: fuzz
 fuzz: ## Fuzz decoder, normaliser, body check and cursor, FUZZTIME each

@@ -79,7 +79,7 @@ func allTasks(d *db.DB, log *slog.Logger) (tasks []jobs.Task, done func(), err e
 		return nil, nil, err
 	}
 	if c.EncryptionKey == "" {
-		return jobs.Tasks(d), func() {}, nil
+		return jobs.Tasks(d, log), func() {}, nil
 	}
 	box, err := c.Box()
 	if err != nil {
@@ -87,7 +87,7 @@ func allTasks(d *db.DB, log *slog.Logger) (tasks []jobs.Task, done func(), err e
 	}
 	targets := webhook.NewTargets(c.WebhookAllow)
 	webhooks, err := webhookTask(d, box, targets, log, prometheus.NewRegistry())
-	return append(jobs.Tasks(d), webhooks), targets.Close, err
+	return append(jobs.Tasks(d, log), webhooks), targets.Close, err
 }
 
 func chosenTasks(all []jobs.Task, name string) ([]jobs.Task, error) {
@@ -105,24 +105,25 @@ func chosenTasks(all []jobs.Task, name string) ([]jobs.Task, error) {
 	return all[i : i+1], nil
 }
 
-// chosenTenants are the active tenants, or the one of this slug.
+// chosenTenants are the ids of the active tenants, or that of this slug.
 func chosenTenants(cmd *cobra.Command, r *tenant.Registry, slug string) ([]uuid.UUID, error) {
+	tenants, err := activeTenants(cmd, r, slug)
+	ids := make([]uuid.UUID, len(tenants))
+	for i, t := range tenants {
+		ids[i] = t.ID
+	}
+	return ids, err
+}
+
+// activeTenants are all of them, or the one of this slug.
+func activeTenants(cmd *cobra.Command, r *tenant.Registry, slug string) ([]tenant.Tenant, error) {
 	if slug != "" {
 		t, err := r.BySlug(cmd.Context(), slug)
 		if err == nil && t.Status != tenant.Active {
 			err = errors.New("tenant " + t.Slug + " is " + string(t.Status))
 		}
-		return []uuid.UUID{t.ID}, err
+		return []tenant.Tenant{t}, err
 	}
 	all, err := r.List(cmd.Context())
-	if err != nil {
-		return nil, err
-	}
-	var active []uuid.UUID
-	for _, t := range all {
-		if t.Status == tenant.Active {
-			active = append(active, t.ID)
-		}
-	}
-	return active, nil
+	return slices.DeleteFunc(all, func(t tenant.Tenant) bool { return t.Status != tenant.Active }), err
 }

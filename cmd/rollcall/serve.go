@@ -154,7 +154,7 @@ func (s *service) runJobs(ctx context.Context, metrics *prometheus.Registry) err
 		return err
 	}
 	runner, err := jobs.New(jobs.Config{
-		DB: pool, Tasks: append(jobs.Tasks(pool), webhooks), Log: s.log, Metrics: metrics, Grace: s.config.ShutdownTimeout,
+		DB: pool, Tasks: append(jobs.Tasks(pool, s.log), webhooks), Log: s.log, Metrics: metrics, Grace: s.config.ShutdownTimeout,
 	})
 	if err == nil {
 		s.parts = append(s.parts, runner.Run)

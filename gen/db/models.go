@@ -15,23 +15,59 @@ import (
 type AcademicYear struct {
 	ID            uuid.UUID
 	InstitutionID uuid.UUID
-	Name          string
-	StartDate     openapi_types.Date
-	EndDate       openapi_types.Date
-	IsCurrent     bool
-	IsActive      bool
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	// audit: plain
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+	IsCurrent bool
+	IsActive  bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// audit: none, because it is the trail
+type AuditEvent struct {
+	ID            uuid.UUID
+	RecordedAt    time.Time
+	Action        string
+	ActorKind     string
+	ActorID       *uuid.UUID
+	SessionID     *uuid.UUID
+	RemoteAddress *string
+	RequestID     *string
+	ResourceType  string
+	ResourceID    *uuid.UUID
+	Change        string
+	Before        []byte
+	After         []byte
+	Salt          *uuid.UUID
+	ErasedAt      *time.Time
+}
+
+// audit: none, because it is the trail
+type AuditSeal struct {
+	Position      int64
+	EventID       uuid.UUID
+	ContentDigest []byte
+	Digest        []byte
+	Hash          []byte
+	SealedAt      time.Time
+}
+
+// audit: none, because it is the trail
+type AuditUnsealed struct {
+	EventID uuid.UUID
 }
 
 type Class struct {
 	ID            uuid.UUID
 	InstitutionID uuid.UUID
-	Name          string
-	GradeLevel    int32
-	IsActive      bool
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	// audit: plain
+	Name       string
+	GradeLevel int32
+	IsActive   bool
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
 }
 
 type ControlGuess struct {
@@ -84,16 +120,21 @@ type Enrollment struct {
 }
 
 type Guardian struct {
-	ID        uuid.UUID
-	UserID    *uuid.UUID
+	ID     uuid.UUID
+	UserID *uuid.UUID
+	// audit: name
 	FirstName string
-	LastName  string
-	Email     *string
+	// audit: name
+	LastName string
+	// audit: email
+	Email *string
+	// audit: phone
 	Phone     *string
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
 
+// audit: none, because it counts tries under digests, and forgets them
 type Guess struct {
 	Purpose   string
 	Subject   []byte
@@ -101,6 +142,7 @@ type Guess struct {
 	CountedAt time.Time
 }
 
+// audit: none, because the effect that an answer belongs to is in the trail
 type IdempotencyKey struct {
 	UserID        uuid.UUID
 	KeyDigest     []byte
@@ -110,8 +152,10 @@ type IdempotencyKey struct {
 }
 
 type Institution struct {
-	ID        uuid.UUID
-	Name      string
+	ID uuid.UUID
+	// audit: plain
+	Name string
+	// audit: plain
 	Code      string
 	IsActive  bool
 	CreatedAt time.Time
@@ -132,6 +176,7 @@ type LiveSession struct {
 	FactorAt      *time.Time
 }
 
+// audit: none, because what an event tells of is in the trail
 type OutboxEvent struct {
 	ID        uuid.UUID
 	Position  int64
@@ -148,10 +193,13 @@ type RecoveryCode struct {
 }
 
 type Role struct {
-	ID          uuid.UUID
-	Name        string
+	ID uuid.UUID
+	// audit: plain
+	Name string
+	// audit: ignored
 	NameFolded  string
 	Description *string
+	// audit: plain
 	Permissions []string
 	Reach       string
 	RequiresMfa bool
@@ -159,6 +207,7 @@ type Role struct {
 	UpdatedAt   time.Time
 }
 
+// audit: none, because it counts changes of roles and user_roles, which are audited
 type RoleChange struct {
 	ID      bool
 	Version int64
@@ -173,8 +222,9 @@ type SecondFactor struct {
 }
 
 type Section struct {
-	ID        uuid.UUID
-	ClassID   uuid.UUID
+	ID      uuid.UUID
+	ClassID uuid.UUID
+	// audit: plain
 	Name      string
 	Capacity  int32
 	IsActive  bool
@@ -183,42 +233,53 @@ type Section struct {
 }
 
 type Session struct {
-	ID            uuid.UUID
-	UserID        uuid.UUID
-	TokenHash     []byte
-	CreatedAt     time.Time
-	ExpiresAt     time.Time
-	EndedAt       *time.Time
-	LastUsedAt    time.Time
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	TokenHash []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	EndedAt   *time.Time
+	// audit: ignored
+	LastUsedAt time.Time
+	// audit: never
 	RemoteAddress *string
-	UserAgent     *string
-	Transport     string
-	PasswordAt    time.Time
-	FactorAt      *time.Time
+	// audit: never
+	UserAgent  *string
+	Transport  string
+	PasswordAt time.Time
+	FactorAt   *time.Time
 }
 
 type Student struct {
-	ID              uuid.UUID
-	UserID          uuid.UUID
-	InstitutionID   uuid.UUID
+	ID            uuid.UUID
+	UserID        uuid.UUID
+	InstitutionID uuid.UUID
+	// audit: plain
 	AdmissionNumber string
-	FirstName       string
-	LastName        string
-	DateOfBirth     *openapi_types.Date
-	Gender          *string
-	Phone           *string
-	AadharSealed    []byte
-	AadharDigest    []byte
-	AadharLast4     *string
-	AdmissionDate   openapi_types.Date
-	Address         *string
-	BloodGroup      *string
-	CustomFields    json.RawMessage
-	Status          string
-	Version         int64
-	SearchText      string
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
+	// audit: name
+	FirstName string
+	// audit: name
+	LastName string
+	// audit: hidden
+	DateOfBirth *openapi_types.Date
+	// audit: hidden
+	Gender *string
+	// audit: phone
+	Phone         *string
+	AadharSealed  []byte
+	AadharDigest  []byte
+	AadharLast4   *string
+	AdmissionDate openapi_types.Date
+	Address       *string
+	// audit: hidden
+	BloodGroup   *string
+	CustomFields json.RawMessage
+	Status       string
+	// audit: ignored
+	Version    int64
+	SearchText string
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
 }
 
 type StudentGuardian struct {
@@ -265,20 +326,26 @@ type TeachingAssignment struct {
 }
 
 type User struct {
-	ID            uuid.UUID
-	Email         *string
-	FirstName     string
-	LastName      string
-	PasswordHash  *string
-	IsActive      bool
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	ID uuid.UUID
+	// audit: email
+	Email *string
+	// audit: name
+	FirstName string
+	// audit: name
+	LastName string
+	// audit: never
+	PasswordHash *string
+	IsActive     bool
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	// audit: ignored
 	AccessVersion int64
 	SearchText    string
 }
 
 type UserRole struct {
-	UserID        uuid.UUID
+	UserID uuid.UUID
+	// audit: plain
 	Role          *string
 	ID            uuid.UUID
 	RoleID        *uuid.UUID
@@ -286,22 +353,29 @@ type UserRole struct {
 }
 
 type Webhook struct {
-	ID                      uuid.UUID
-	Url                     string
-	Description             *string
+	ID uuid.UUID
+	// audit: hidden
+	Url string
+	// audit: plain
+	Description *string
+	// audit: plain
 	Events                  []string
 	IsActive                bool
 	DisabledReason          *string
 	Secret                  []byte
 	PreviousSecret          []byte
 	PreviousSecretExpiresAt *time.Time
-	Failures                int32
-	PausedUntil             time.Time
-	FailingSince            *time.Time
-	CreatedAt               time.Time
-	UpdatedAt               time.Time
+	// audit: ignored
+	Failures int32
+	// audit: ignored
+	PausedUntil time.Time
+	// audit: ignored
+	FailingSince *time.Time
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
 }
 
+// audit: none, because it is a record of its own
 type WebhookDelivery struct {
 	ID            uuid.UUID
 	WebhookID     uuid.UUID

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/academic"
 	"github.com/rollcall-erp/rollcall/internal/access"
+	"github.com/rollcall-erp/rollcall/internal/audit"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
@@ -32,6 +33,7 @@ type (
 	accesses  = access.Handler
 	academics = academic.Handler
 	students  = student.Handler
+	audits    = audit.Handler
 	webhooks  = webhook.Handler
 )
 
@@ -41,6 +43,7 @@ type operations struct {
 	*accesses
 	*academics
 	*students
+	*audits
 	*webhooks
 }
 
@@ -88,6 +91,7 @@ func New(d Dependencies) (http.Handler, error) {
 		accesses:  &access.Handler{DB: d.DB, Contract: d.Contract, Sessions: signIn},
 		academics: &academic.Handler{DB: d.DB},
 		students:  &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
+		audits:    &audit.Handler{DB: d.DB},
 		webhooks:  &webhook.Handler{DB: d.DB, Box: d.Box, Targets: d.WebhookTargets},
 	}
 	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),

@@ -20,6 +20,13 @@ create table webhooks (
     constraint webhooks_previous_secret_check check (num_nulls(previous_secret, previous_secret_expires_at) in (0, 2))
 );
 
+comment on column webhooks.url is 'audit: hidden'; -- receivers put their own secrets into it
+comment on column webhooks.description is 'audit: plain';
+comment on column webhooks.events is 'audit: plain';
+comment on column webhooks.failures is 'audit: ignored';
+comment on column webhooks.paused_until is 'audit: ignored';
+comment on column webhooks.failing_since is 'audit: ignored';
+
 create table outbox_events (
     id         uuid        not null constraint outbox_events_pkey primary key,
     -- The order of events of one subject: their transactions follow one another, because each locks the subject first.
@@ -50,6 +57,9 @@ create table webhook_deliveries (
 create index webhook_deliveries_pending_idx on webhook_deliveries (webhook_id, subject_id, position) where status = 'pending';
 create index webhook_deliveries_list_idx on webhook_deliveries (webhook_id, position desc, id);
 create index webhook_deliveries_event_id_idx on webhook_deliveries (event_id);
+
+comment on table outbox_events is 'audit: none, because what an event tells of is in the trail';
+comment on table webhook_deliveries is 'audit: none, because it is a record of its own';
 
 -- Who manages webhooks sees the whole school group; to a limited transaction none are there. It makes events all the same,
 -- through the functions below.
