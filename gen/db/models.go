@@ -25,6 +25,50 @@ type AcademicYear struct {
 	UpdatedAt time.Time
 }
 
+// audit: none, because it keeps what marks were, whose changes are events
+type AttendanceCorrection struct {
+	StudentID     uuid.UUID
+	Date          openapi_types.Date
+	Version       int32
+	SectionID     uuid.UUID
+	InstitutionID uuid.UUID
+	Status        string
+	Note          *string
+	MarkedBy      uuid.UUID
+	MarkedAt      time.Time
+	NewStatus     string
+	NewNote       *string
+	CorrectedBy   uuid.UUID
+	CorrectedAt   time.Time
+}
+
+type AttendanceMark struct {
+	StudentID      uuid.UUID
+	Date           openapi_types.Date
+	SectionID      uuid.UUID
+	AcademicYearID uuid.UUID
+	InstitutionID  uuid.UUID
+	Status         string
+	Note           *string
+	// audit: ignored
+	Version  int32
+	MarkedBy uuid.UUID
+	MarkedAt time.Time
+}
+
+type AttendanceRegister struct {
+	SectionID      uuid.UUID
+	Date           openapi_types.Date
+	AcademicYearID uuid.UUID
+	InstitutionID  uuid.UUID
+	// audit: ignored
+	Version   int64
+	TakenBy   uuid.UUID
+	TakenAt   time.Time
+	UpdatedBy uuid.UUID
+	UpdatedAt time.Time
+}
+
 // audit: none, because it is the trail
 type AuditEvent struct {
 	ID            uuid.UUID
@@ -142,6 +186,14 @@ type Guess struct {
 	CountedAt time.Time
 }
 
+type Holiday struct {
+	AcademicYearID uuid.UUID
+	// audit: plain
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+}
+
 // audit: none, because the effect that an answer belongs to is in the trail
 type IdempotencyKey struct {
 	UserID        uuid.UUID
@@ -160,6 +212,10 @@ type Institution struct {
 	IsActive  bool
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	// audit: plain
+	TimeZone string
+	// audit: plain
+	WorkingDays []string
 }
 
 type LiveSession struct {
@@ -320,9 +376,35 @@ type StudentRecord struct {
 	StartedOn               *openapi_types.Date
 }
 
+type Subject struct {
+	ID            uuid.UUID
+	InstitutionID uuid.UUID
+	// audit: plain
+	Name string
+	// audit: plain
+	Code      string
+	IsActive  bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+type SubjectAssignment struct {
+	UserID    uuid.UUID
+	SectionID uuid.UUID
+	SubjectID uuid.UUID
+}
+
 type TeachingAssignment struct {
 	UserID    uuid.UUID
 	SectionID uuid.UUID
+}
+
+type Term struct {
+	AcademicYearID uuid.UUID
+	// audit: plain
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
 }
 
 type User struct {

@@ -55,7 +55,7 @@ func (h *Handler) Login(ctx context.Context, request api.LoginRequestObject) (ap
 		return nil, err
 	}
 	p, err = h.begin(db.WithUser(ctx, p.User), attempt, p) // the password has shown who it is
-	if apperr.KindOf(err) == apperr.NotFound { // changed or deactivated since it was compared
+	if apperr.KindOf(err) == apperr.NotFound {             // changed or deactivated since it was compared
 		return nil, errWrongLogin
 	}
 	if err != nil {

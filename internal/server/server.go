@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/academic"
 	"github.com/rollcall-erp/rollcall/internal/access"
+	"github.com/rollcall-erp/rollcall/internal/attendance"
 	"github.com/rollcall-erp/rollcall/internal/audit"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
@@ -29,12 +30,13 @@ import (
 
 // One alias a tag: embedded, each gets a field name of its own.
 type (
-	sessions  = auth.Handler
-	accesses  = access.Handler
-	academics = academic.Handler
-	students  = student.Handler
-	audits    = audit.Handler
-	webhooks  = webhook.Handler
+	sessions    = auth.Handler
+	accesses    = access.Handler
+	academics   = academic.Handler
+	students    = student.Handler
+	attendances = attendance.Handler
+	audits      = audit.Handler
+	webhooks    = webhook.Handler
 )
 
 // operations are the handlers of all tags. A missing or doubled operation does not compile.
@@ -43,6 +45,7 @@ type operations struct {
 	*accesses
 	*academics
 	*students
+	*attendances
 	*audits
 	*webhooks
 }
@@ -87,12 +90,13 @@ func New(d Dependencies) (http.Handler, error) {
 		return nil, err
 	}
 	handlers := operations{
-		sessions:  signIn,
-		accesses:  &access.Handler{DB: d.DB, Contract: d.Contract, Sessions: signIn},
-		academics: &academic.Handler{DB: d.DB},
-		students:  &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
-		audits:    &audit.Handler{DB: d.DB},
-		webhooks:  &webhook.Handler{DB: d.DB, Box: d.Box, Targets: d.WebhookTargets},
+		sessions:    signIn,
+		accesses:    &access.Handler{DB: d.DB, Contract: d.Contract, Sessions: signIn},
+		academics:   &academic.Handler{DB: d.DB},
+		attendances: &attendance.Handler{DB: d.DB},
+		students:    &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
+		audits:      &audit.Handler{DB: d.DB},
+		webhooks:    &webhook.Handler{DB: d.DB, Box: d.Box, Targets: d.WebhookTargets},
 	}
 	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),
 		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, handlers.sessions, limits, d.Box)})

@@ -12,12 +12,16 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/etag"
 	"github.com/rollcall-erp/rollcall/internal/idempotency"
 )
 
 // AdmitStudent admits one student.
 func (h *Handler) AdmitStudent(ctx context.Context, request api.AdmitStudentRequestObject) (api.AdmitStudentResponseObject, error) {
-	batch := h.prepare(auth.From(ctx).Tenant, []api.StudentAdmission{*request.Body})
+	batch, err := h.prepare(ctx, []api.StudentAdmission{*request.Body})
+	if err != nil {
+		return nil, err
+	}
 	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.AdmitStudentResponseObject.VisitAdmitStudentResponse,
 		func(ctx context.Context, q *db.Queries) (api.AdmitStudentResponseObject, error) {
 			records, err := admit(ctx, q, batch, nowhere)
@@ -27,7 +31,7 @@ func (h *Handler) AdmitStudent(ctx context.Context, request api.AdmitStudentRequ
 			return api.AdmitStudent201JSONResponse{
 				Body: studentOf(records[0]),
 				Headers: api.AdmitStudent201ResponseHeaders{
-					Location: "/v1/students/" + records[0].ID.String(), ETag: entityTag(records[0].Version),
+					Location: "/v1/students/" + records[0].ID.String(), ETag: etag.Of(records[0].Version),
 				},
 			}, nil
 		})
@@ -35,7 +39,10 @@ func (h *Handler) AdmitStudent(ctx context.Context, request api.AdmitStudentRequ
 
 // AdmitStudents admits up to a hundred students, all or none.
 func (h *Handler) AdmitStudents(ctx context.Context, request api.AdmitStudentsRequestObject) (api.AdmitStudentsResponseObject, error) {
-	batch := h.prepare(auth.From(ctx).Tenant, request.Body.Students)
+	batch, err := h.prepare(ctx, request.Body.Students)
+	if err != nil {
+		return nil, err
+	}
 	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.AdmitStudentsResponseObject.VisitAdmitStudentsResponse,
 		func(ctx context.Context, q *db.Queries) (api.AdmitStudentsResponseObject, error) {
 			records, err := admit(ctx, q, batch, func(i int) []any { return []any{"students", i} })
@@ -60,7 +67,8 @@ type admission struct {
 	aadhar        SealedAadhar
 }
 
-// admit writes users, students, enrollments, guardians and events: eight round trips for one admission and for a hundred.
+// admit writes users, students, enrollments, guardians and events: nine round trips for one admission and for a
+// hundred.
 func admit(ctx context.Context, q *db.Queries, batch []admission, at place) ([]gendb.StudentRecord, error) {
 	places, err := check(ctx, q, batch, at)
 	if err != nil {
@@ -75,7 +83,12 @@ func admit(ctx context.Context, q *db.Queries, batch []admission, at place) ([]g
 	return inOrder(ctx, q, batch)
 }
 
-func (h *Handler) prepare(tenant uuid.UUID, in []api.StudentAdmission) []admission {
+// prepare is what can be done and asked before the transaction.
+func (h *Handler) prepare(ctx context.Context, in []api.StudentAdmission) ([]admission, error) {
+	if err := mayOverbook(ctx, in); err != nil {
+		return nil, err
+	}
+	tenant := auth.From(ctx).Tenant
 	batch := make([]admission, len(in))
 	for i, a := range in {
 		student := uuid.Must(uuid.NewV7())
@@ -84,7 +97,7 @@ func (h *Handler) prepare(tenant uuid.UUID, in []api.StudentAdmission) []admissi
 			aadhar: SealAadhar(h.Box, tenant, student, a.AadharNumber),
 		}
 	}
-	return batch
+	return batch, nil
 }
 
 // check holds a batch against what is stored, and reports every fault of every admission: as invalid when any of it
@@ -103,7 +116,10 @@ func check(ctx context.Context, q *db.Queries, batch []admission, at place) (cat
 	if err != nil {
 		return nil, fmt.Errorf("look identifiers up: %w", err)
 	}
-	var conflicts []apperr.Field
+	conflicts, err := fullSections(ctx, q, batch, places, at)
+	if err != nil {
+		return nil, err
+	}
 	for _, t := range taken {
 		used := apperr.BodyField("unique", "Already in use", t.Field)
 		conflicts = append(conflicts, apperr.Under([]apperr.Field{used}, at(int(t.Place)-1)...)...)
