@@ -16,7 +16,116 @@ import (
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
+	"github.com/shopspring/decimal"
 )
+
+// Defines values for ActorKind.
+const (
+	ActorKindActorAnonymous ActorKind = "anonymous"
+	ActorKindActorDatabase  ActorKind = "database"
+	ActorKindActorJob       ActorKind = "job"
+	ActorKindActorOperator  ActorKind = "operator"
+	ActorKindActorUser      ActorKind = "user"
+)
+
+// Valid indicates whether the value is a known member of the ActorKind enum.
+func (e ActorKind) Valid() bool {
+	switch e {
+	case ActorKindActorAnonymous:
+		return true
+	case ActorKindActorDatabase:
+		return true
+	case ActorKindActorJob:
+		return true
+	case ActorKindActorOperator:
+		return true
+	case ActorKindActorUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AttendanceStatus.
+const (
+	AttendanceStatusAbsent  AttendanceStatus = "absent"
+	AttendanceStatusExcused AttendanceStatus = "excused"
+	AttendanceStatusLate    AttendanceStatus = "late"
+	AttendanceStatusPresent AttendanceStatus = "present"
+)
+
+// Valid indicates whether the value is a known member of the AttendanceStatus enum.
+func (e AttendanceStatus) Valid() bool {
+	switch e {
+	case AttendanceStatusAbsent:
+		return true
+	case AttendanceStatusExcused:
+		return true
+	case AttendanceStatusLate:
+		return true
+	case AttendanceStatusPresent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditChange.
+const (
+	AuditChangeAuditAttempt AuditChange = "attempt"
+	AuditChangeAuditCreate  AuditChange = "create"
+	AuditChangeAuditDelete  AuditChange = "delete"
+	AuditChangeAuditUpdate  AuditChange = "update"
+)
+
+// Valid indicates whether the value is a known member of the AuditChange enum.
+func (e AuditChange) Valid() bool {
+	switch e {
+	case AuditChangeAuditAttempt:
+		return true
+	case AuditChangeAuditCreate:
+		return true
+	case AuditChangeAuditDelete:
+		return true
+	case AuditChangeAuditUpdate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditFaultKind.
+const (
+	AuditFaultKindFaultBroken    AuditFaultKind = "broken"
+	AuditFaultKindFaultDeleted   AuditFaultKind = "deleted"
+	AuditFaultKindFaultEdited    AuditFaultKind = "edited"
+	AuditFaultKindFaultReordered AuditFaultKind = "reordered"
+	AuditFaultKindFaultRewritten AuditFaultKind = "rewritten"
+	AuditFaultKindFaultTruncated AuditFaultKind = "truncated"
+	AuditFaultKindFaultUnsealed  AuditFaultKind = "unsealed"
+)
+
+// Valid indicates whether the value is a known member of the AuditFaultKind enum.
+func (e AuditFaultKind) Valid() bool {
+	switch e {
+	case AuditFaultKindFaultBroken:
+		return true
+	case AuditFaultKindFaultDeleted:
+		return true
+	case AuditFaultKindFaultEdited:
+		return true
+	case AuditFaultKindFaultReordered:
+		return true
+	case AuditFaultKindFaultRewritten:
+		return true
+	case AuditFaultKindFaultTruncated:
+		return true
+	case AuditFaultKindFaultUnsealed:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for BloodGroup.
 const (
@@ -69,6 +178,60 @@ func (e EnrollmentStatus) Valid() bool {
 	case EnrollmentStatusTransferred:
 		return true
 	case EnrollmentStatusWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventType.
+const (
+	EventTypeAttendanceMarked   EventType = "attendance.marked"
+	EventTypeResultsPublished   EventType = "results.published"
+	EventTypeStudentAdmitted    EventType = "student.admitted"
+	EventTypeStudentTransferred EventType = "student.transferred"
+	EventTypeStudentUpdated     EventType = "student.updated"
+	EventTypeStudentWithdrawn   EventType = "student.withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the EventType enum.
+func (e EventType) Valid() bool {
+	switch e {
+	case EventTypeAttendanceMarked:
+		return true
+	case EventTypeResultsPublished:
+		return true
+	case EventTypeStudentAdmitted:
+		return true
+	case EventTypeStudentTransferred:
+		return true
+	case EventTypeStudentUpdated:
+		return true
+	case EventTypeStudentWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExamStatus.
+const (
+	ExamStatusCompleted ExamStatus = "completed"
+	ExamStatusDraft     ExamStatus = "draft"
+	ExamStatusPublished ExamStatus = "published"
+	ExamStatusScheduled ExamStatus = "scheduled"
+)
+
+// Valid indicates whether the value is a known member of the ExamStatus enum.
+func (e ExamStatus) Valid() bool {
+	switch e {
+	case ExamStatusCompleted:
+		return true
+	case ExamStatusDraft:
+		return true
+	case ExamStatusPublished:
+		return true
+	case ExamStatusScheduled:
 		return true
 	default:
 		return false
@@ -294,6 +457,102 @@ func (e Transport) Valid() bool {
 	}
 }
 
+// Defines values for WebhookDisabledReason.
+const (
+	WebhookDisabledReasonFailing WebhookDisabledReason = "failing"
+	WebhookDisabledReasonGone    WebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDisabledReason enum.
+func (e WebhookDisabledReason) Valid() bool {
+	switch e {
+	case WebhookDisabledReasonFailing:
+		return true
+	case WebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryError.
+const (
+	WebhookDeliveryErrorAddress    WebhookDeliveryError = "address"
+	WebhookDeliveryErrorConnection WebhookDeliveryError = "connection"
+	WebhookDeliveryErrorStatus     WebhookDeliveryError = "status"
+	WebhookDeliveryErrorTimeout    WebhookDeliveryError = "timeout"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryError enum.
+func (e WebhookDeliveryError) Valid() bool {
+	switch e {
+	case WebhookDeliveryErrorAddress:
+		return true
+	case WebhookDeliveryErrorConnection:
+		return true
+	case WebhookDeliveryErrorStatus:
+		return true
+	case WebhookDeliveryErrorTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryStatus.
+const (
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
+	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
+	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryStatus enum.
+func (e WebhookDeliveryStatus) Valid() bool {
+	switch e {
+	case WebhookDeliveryStatusDelivered:
+		return true
+	case WebhookDeliveryStatusFailed:
+		return true
+	case WebhookDeliveryStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Weekday.
+const (
+	WeekdayFriday    Weekday = "friday"
+	WeekdayMonday    Weekday = "monday"
+	WeekdaySaturday  Weekday = "saturday"
+	WeekdaySunday    Weekday = "sunday"
+	WeekdayThursday  Weekday = "thursday"
+	WeekdayTuesday   Weekday = "tuesday"
+	WeekdayWednesday Weekday = "wednesday"
+)
+
+// Valid indicates whether the value is a known member of the Weekday enum.
+func (e Weekday) Valid() bool {
+	switch e {
+	case WeekdayFriday:
+		return true
+	case WeekdayMonday:
+		return true
+	case WeekdaySaturday:
+		return true
+	case WeekdaySunday:
+		return true
+	case WeekdayThursday:
+		return true
+	case WeekdayTuesday:
+		return true
+	case WeekdayWednesday:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAcademicYearsParamsSort.
 const (
 	ListAcademicYearsParamsSortMinusStartDate ListAcademicYearsParamsSort = "-startDate"
@@ -303,6 +562,21 @@ const (
 func (e ListAcademicYearsParamsSort) Valid() bool {
 	switch e {
 	case ListAcademicYearsParamsSortMinusStartDate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListMissingRegistersParamsSort.
+const (
+	ListMissingRegistersParamsSortGradeLevel ListMissingRegistersParamsSort = "gradeLevel"
+)
+
+// Valid indicates whether the value is a known member of the ListMissingRegistersParamsSort enum.
+func (e ListMissingRegistersParamsSort) Valid() bool {
+	switch e {
+	case ListMissingRegistersParamsSortGradeLevel:
 		return true
 	default:
 		return false
@@ -333,6 +607,51 @@ const (
 func (e ListClassesParamsSort) Valid() bool {
 	switch e {
 	case ListClassesParamsSortGradeLevel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListExamsParamsSort.
+const (
+	ListExamsParamsSortMinusStartDate ListExamsParamsSort = "-startDate"
+)
+
+// Valid indicates whether the value is a known member of the ListExamsParamsSort enum.
+func (e ListExamsParamsSort) Valid() bool {
+	switch e {
+	case ListExamsParamsSortMinusStartDate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListExamResultsParamsSort.
+const (
+	ListExamResultsParamsSortLastName ListExamResultsParamsSort = "lastName"
+)
+
+// Valid indicates whether the value is a known member of the ListExamResultsParamsSort enum.
+func (e ListExamResultsParamsSort) Valid() bool {
+	switch e {
+	case ListExamResultsParamsSortLastName:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListExamPublicationsParamsSort.
+const (
+	ListExamPublicationsParamsSortMinusVersion ListExamPublicationsParamsSort = "-version"
+)
+
+// Valid indicates whether the value is a known member of the ListExamPublicationsParamsSort enum.
+func (e ListExamPublicationsParamsSort) Valid() bool {
+	switch e {
+	case ListExamPublicationsParamsSortMinusVersion:
 		return true
 	default:
 		return false
@@ -384,6 +703,21 @@ func (e ListSectionsParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListCorrectionsParamsSort.
+const (
+	ListCorrectionsParamsSortMinusCorrectedAt ListCorrectionsParamsSort = "-correctedAt"
+)
+
+// Valid indicates whether the value is a known member of the ListCorrectionsParamsSort enum.
+func (e ListCorrectionsParamsSort) Valid() bool {
+	switch e {
+	case ListCorrectionsParamsSortMinusCorrectedAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListStudentsParamsSort.
 const (
 	ListStudentsParamsSortAdmissionNumber ListStudentsParamsSort = "admissionNumber"
@@ -405,6 +739,21 @@ func (e ListStudentsParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListStudentAttendanceParamsSort.
+const (
+	ListStudentAttendanceParamsSortMinusDate ListStudentAttendanceParamsSort = "-date"
+)
+
+// Valid indicates whether the value is a known member of the ListStudentAttendanceParamsSort enum.
+func (e ListStudentAttendanceParamsSort) Valid() bool {
+	switch e {
+	case ListStudentAttendanceParamsSortMinusDate:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListEnrollmentsParamsSort.
 const (
 	ListEnrollmentsParamsSortMinusStartedOn ListEnrollmentsParamsSort = "-startedOn"
@@ -414,6 +763,36 @@ const (
 func (e ListEnrollmentsParamsSort) Valid() bool {
 	switch e {
 	case ListEnrollmentsParamsSortMinusStartedOn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStudentResultsParamsSort.
+const (
+	ListStudentResultsParamsSortMinusEndDate ListStudentResultsParamsSort = "-endDate"
+)
+
+// Valid indicates whether the value is a known member of the ListStudentResultsParamsSort enum.
+func (e ListStudentResultsParamsSort) Valid() bool {
+	switch e {
+	case ListStudentResultsParamsSortMinusEndDate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListSubjectsParamsSort.
+const (
+	ListSubjectsParamsSortName ListSubjectsParamsSort = "name"
+)
+
+// Valid indicates whether the value is a known member of the ListSubjectsParamsSort enum.
+func (e ListSubjectsParamsSort) Valid() bool {
+	switch e {
+	case ListSubjectsParamsSortName:
 		return true
 	default:
 		return false
@@ -444,6 +823,27 @@ const (
 func (e ListUserSessionsParamsSort) Valid() bool {
 	switch e {
 	case ListUserSessionsParamsSortMinusCreatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListWebhookDeliveriesParamsStatus.
+const (
+	ListWebhookDeliveriesParamsStatusDelivered ListWebhookDeliveriesParamsStatus = "delivered"
+	ListWebhookDeliveriesParamsStatusFailed    ListWebhookDeliveriesParamsStatus = "failed"
+	ListWebhookDeliveriesParamsStatusPending   ListWebhookDeliveriesParamsStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the ListWebhookDeliveriesParamsStatus enum.
+func (e ListWebhookDeliveriesParamsStatus) Valid() bool {
+	switch e {
+	case ListWebhookDeliveriesParamsStatusDelivered:
+		return true
+	case ListWebhookDeliveriesParamsStatusFailed:
+		return true
+	case ListWebhookDeliveriesParamsStatusPending:
 		return true
 	default:
 		return false
@@ -528,14 +928,221 @@ type AcademicYearPatch struct {
 	StartDate *openapi_types.Date `json:"startDate,omitempty"`
 }
 
+// ActorKind Who did it: somebody signed in or not, who runs the service by a command, a periodic task, or somebody with direct access
+// to the database.
+type ActorKind string
+
 // AdmittedStudents The students that were admitted.
 type AdmittedStudents struct {
 	// Data The students, in the order of the request.
 	Data []Student `json:"data"`
 }
 
+// AttendanceCounts How many marks there are of each status.
+type AttendanceCounts struct {
+	// Absent Was not there.
+	Absent int64 `json:"absent"`
+
+	// Excused Was not there, and had leave.
+	Excused int64 `json:"excused"`
+
+	// Late Came late.
+	Late int64 `json:"late"`
+
+	// Present Was there.
+	Present int64 `json:"present"`
+}
+
+// AttendanceStatus Whether a student was there. One who came late was there; one who was excused was not.
+type AttendanceStatus string
+
+// AttendanceSummary How many attended in a range of days.
+type AttendanceSummary struct {
+	// Counts How many marks there are of each status.
+	Counts AttendanceCounts `json:"counts"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// Sections The sections that have marks, by grade, class and name.
+	Sections []SectionAttendance `json:"sections"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+}
+
+// AuditChange What became of the row; or `attempt`, of a user: a password or a code was tried. If it was right, the same request left what
+// it was for: a session that was created, a password that was changed.
+type AuditChange string
+
+// AuditContent What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+// when there is nothing to show.
+type AuditContent = json.RawMessage
+
+// AuditEvent One row that was created, changed or deleted, or one try to sign in.
+type AuditEvent struct {
+	// Action What was done: an operationId of this document, a periodic task or a command.
+	Action string `json:"action"`
+
+	// ActorId The user who did it.
+	ActorId *openapi_types.UUID `json:"actorId,omitempty"`
+
+	// ActorKind Who did it: somebody signed in or not, who runs the service by a command, a periodic task, or somebody with direct access
+	// to the database.
+	ActorKind ActorKind `json:"actorKind"`
+
+	// After What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+	// when there is nothing to show.
+	After *AuditContent `json:"after,omitempty"`
+
+	// Before What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+	// when there is nothing to show.
+	Before *AuditContent `json:"before,omitempty"`
+
+	// Change What became of the row; or `attempt`, of a user: a password or a code was tried. If it was right, the same request left what
+	// it was for: a session that was created, a password that was changed.
+	Change AuditChange `json:"change"`
+
+	// ErasedAt When `before` and `after` were erased; absent when they were not.
+	ErasedAt *time.Time `json:"erasedAt,omitempty"`
+
+	// Id The event; ids are in the order of time.
+	Id openapi_types.UUID `json:"id"`
+
+	// RecordedAt When it was written.
+	RecordedAt time.Time `json:"recordedAt"`
+
+	// RemoteAddress The network address that asked.
+	RemoteAddress *string `json:"remoteAddress,omitempty"`
+
+	// RequestId The request in the log.
+	RequestId *string `json:"requestId,omitempty"`
+
+	// ResourceId Which row; of a row that links two, such as `studentGuardian`, the first. Absent when somebody tried to sign in as nobody who is there.
+	ResourceId *openapi_types.UUID `json:"resourceId,omitempty"`
+
+	// ResourceType What kind of row: `student`, `enrollment`, `userRole`.
+	ResourceType string `json:"resourceType"`
+
+	// SessionId The session in which it was done.
+	SessionId *openapi_types.UUID `json:"sessionId,omitempty"`
+}
+
+// AuditEventList A page of a list.
+type AuditEventList struct {
+	// Data The rows.
+	Data []AuditEvent `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// AuditFault The first thing that is wrong.
+type AuditFault struct {
+	// EventId The event; absent when it is not known.
+	EventId *openapi_types.UUID `json:"eventId,omitempty"`
+
+	// Kind `edited`, `deleted`, `reordered`: of an event. `broken`: a place is not the one that was made there. `truncated`, `rewritten`:
+	// the chain does not have the head that was sent. `unsealed`: an event that was not written by the service.
+	Kind AuditFaultKind `json:"kind"`
+
+	// Message What is wrong, for people.
+	Message string `json:"message"`
+
+	// Position The place in the chain; absent for an event without one.
+	Position *int64 `json:"position,omitempty"`
+}
+
+// AuditFaultKind `edited`, `deleted`, `reordered`: of an event. `broken`: a place is not the one that was made there. `truncated`, `rewritten`:
+// the chain does not have the head that was sent. `unsealed`: an event that was not written by the service.
+type AuditFaultKind string
+
+// AuditHead A place of the chain with its hash, as the log has it.
+type AuditHead struct {
+	// Hash Its hash, 64 hexadecimal digits.
+	Hash string `json:"hash"`
+
+	// Position The place, from 1.
+	Position int64 `json:"position"`
+}
+
+// AuditVerification What a verification has found.
+type AuditVerification struct {
+	// Checked Places that are good.
+	Checked int64 `json:"checked"`
+
+	// Erased Of them, those whose event has no content any more.
+	Erased int64 `json:"erased"`
+
+	// Fault The first thing that is wrong.
+	Fault *AuditFault `json:"fault,omitempty"`
+
+	// Head A place of the chain with its hash, as the log has it.
+	Head *AuditHead `json:"head,omitempty"`
+
+	// IsComplete Whether all was looked at. Not so when something is wrong, or the time was over.
+	IsComplete bool `json:"isComplete"`
+
+	// IsIntact Whether nothing is wrong, as far as it was looked at.
+	IsIntact bool `json:"isIntact"`
+
+	// NextPosition Where to go on, when the time was over.
+	NextPosition *int64 `json:"nextPosition,omitempty"`
+}
+
+// AuditVerificationInput What to verify; all of it when empty.
+type AuditVerificationInput struct {
+	// From The first place; that of the chain when absent.
+	From *int64 `json:"from,omitempty"`
+
+	// Head A place of the chain with its hash, as the log has it.
+	Head *AuditHead `json:"head,omitempty"`
+
+	// To The last place; that of the chain when absent.
+	To *int64 `json:"to,omitempty"`
+}
+
 // BloodGroup Blood group.
 type BloodGroup string
+
+// Calendar When there is school in an academic year, and when not.
+type Calendar struct {
+	// AcademicYearId The academic year.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// Holidays The days without school, from the first to the last.
+	Holidays []Holiday `json:"holidays"`
+
+	// Terms The terms, from the first to the last.
+	Terms []Term `json:"terms"`
+}
+
+// CalendarReplacement The calendar that a year has from now on.
+type CalendarReplacement struct {
+	// Holidays Up to a hundred, in any order.
+	Holidays []HolidayInput `json:"holidays"`
+
+	// Terms Up to twelve, in any order.
+	Terms []TermInput `json:"terms"`
+}
+
+// CardAttendance Attendance up to the exam: from the first day of its term, or else of the year, to its last day. None without a day in a register.
+type CardAttendance struct {
+	// Attended Of these, days on which the student came, late or not.
+	Attended int32 `json:"attended"`
+
+	// Days Days on which the student was in a register.
+	Days int32 `json:"days"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// Rate 0 to 100, at most two decimal places.
+	Rate Percentage `json:"rate"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+}
 
 // Class A grade of an institution.
 type Class struct {
@@ -597,6 +1204,57 @@ type ClassPatch struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// Correction A change of a mark.
+type Correction struct {
+	// After What a mark says.
+	After Mark `json:"after"`
+
+	// Before What a mark says.
+	Before Mark `json:"before"`
+
+	// CorrectedAt When it was changed.
+	CorrectedAt time.Time `json:"correctedAt"`
+
+	// CorrectedBy Who changed a mark.
+	CorrectedBy Corrector `json:"correctedBy"`
+
+	// FirstName First name.
+	FirstName string `json:"firstName"`
+
+	// LastName Last name.
+	LastName string `json:"lastName"`
+
+	// MarkedAt When that was.
+	MarkedAt time.Time `json:"markedAt"`
+
+	// MarkedBy The user who had made the mark before.
+	MarkedBy openapi_types.UUID `json:"markedBy"`
+
+	// StudentId The student.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// CorrectionList A page of a list.
+type CorrectionList struct {
+	// Data The rows.
+	Data []Correction `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// Corrector Who changed a mark.
+type Corrector struct {
+	// FirstName First name.
+	FirstName string `json:"firstName"`
+
+	// LastName Last name.
+	LastName string `json:"lastName"`
+
+	// UserId The user.
+	UserId openapi_types.UUID `json:"userId"`
+}
+
 // CustomFields Fields of the school's own: at most 50 names, three levels and 16 KiB. In a patch they are merged name by name, and
 // a name with null is removed.
 type CustomFields = json.RawMessage
@@ -652,6 +1310,231 @@ type EnrollmentList struct {
 // EnrollmentStatus Whether the enrollment is open, or how it ended.
 type EnrollmentStatus string
 
+// EventType What has happened.
+type EventType string
+
+// Exam An exam of a class.
+type Exam struct {
+	// AcademicYearId The year.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"createdAt"`
+
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Id Its id.
+	Id openapi_types.UUID `json:"id"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+
+	// Status How far an exam is.
+	Status ExamStatus `json:"status"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// ExamCreate An exam to be created.
+type ExamCreate struct {
+	// AcademicYearId A year of the class's institution.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// EndDate The last day, not before the first; in the year.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Name The name, unique in the class and year.
+	Name string `json:"name"`
+
+	// StartDate The first day; in the year.
+	StartDate openapi_types.Date `json:"startDate"`
+}
+
+// ExamList A page of a list.
+type ExamList struct {
+	// Data The rows.
+	Data []Exam `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamPaper What a subject is in an exam.
+type ExamPaper struct {
+	// HeldOn The day.
+	HeldOn *openapi_types.Date `json:"heldOn,omitempty"`
+
+	// IsElective Whether not everybody takes it.
+	IsElective bool `json:"isElective"`
+
+	// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+	MaxMarks MaxMarks `json:"maxMarks"`
+
+	// SubjectId The subject.
+	SubjectId openapi_types.UUID `json:"subjectId"`
+
+	// SubjectName Its name.
+	SubjectName string `json:"subjectName"`
+
+	// Weight What marks are multiplied by in the total: 0.01 to 9999.99, at most two decimal places.
+	Weight Weight `json:"weight"`
+}
+
+// ExamPaperInput A paper to be set.
+type ExamPaperInput struct {
+	// HeldOn The day, between the exam's first and last.
+	HeldOn *openapi_types.Date `json:"heldOn,omitempty"`
+
+	// IsElective Whether it can be published although not everybody has a result.
+	IsElective *bool `json:"isElective,omitempty"`
+
+	// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+	MaxMarks MaxMarks `json:"maxMarks"`
+
+	// SubjectId An active subject of the institution.
+	SubjectId openapi_types.UUID `json:"subjectId"`
+
+	// Weight What marks are multiplied by in the total.
+	Weight *decimal.Decimal `json:"weight,omitempty"`
+}
+
+// ExamPaperList All papers of an exam.
+type ExamPaperList struct {
+	// Data The rows.
+	Data []ExamPaper `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamPaperReplacement The papers that an exam has from now on.
+type ExamPaperReplacement struct {
+	// Papers In their order; one a subject.
+	Papers []ExamPaperInput `json:"papers"`
+}
+
+// ExamPatch What changes of an exam.
+type ExamPatch struct {
+	// EndDate The last day, not before the first; in the year.
+	EndDate *openapi_types.Date `json:"endDate,omitempty"`
+
+	// Name The name, unique in the class and year.
+	Name *string `json:"name,omitempty"`
+
+	// StartDate The first day; in the year.
+	StartDate *openapi_types.Date `json:"startDate,omitempty"`
+
+	// Status How far an exam is.
+	Status *ExamStatus `json:"status,omitempty"`
+}
+
+// ExamPublication A published version of an exam.
+type ExamPublication struct {
+	// PublishedAt When.
+	PublishedAt time.Time `json:"publishedAt"`
+
+	// PublishedBy The user.
+	PublishedBy openapi_types.UUID `json:"publishedBy"`
+
+	// Reason Why it was corrected; absent for the first.
+	Reason *string `json:"reason,omitempty"`
+
+	// Version 1 for the first publishing.
+	Version int32 `json:"version"`
+}
+
+// ExamPublicationList A page of a list.
+type ExamPublicationList struct {
+	// Data The rows.
+	Data []ExamPublication `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamResult Somebody who takes an exam, with the result in one paper where there is one.
+type ExamResult struct {
+	// Absent Whether the student did not sit the paper.
+	Absent bool `json:"absent"`
+
+	// FirstName First name.
+	FirstName string `json:"firstName"`
+
+	// GradedAt When it was entered.
+	GradedAt *time.Time `json:"gradedAt,omitempty"`
+
+	// GradedBy The user who entered it; absent while nobody has.
+	GradedBy *openapi_types.UUID `json:"gradedBy,omitempty"`
+
+	// LastName Last name.
+	LastName string `json:"lastName"`
+
+	// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+	Marks *Marks `json:"marks,omitempty"`
+
+	// Remark What is said of it.
+	Remark *string `json:"remark,omitempty"`
+
+	// RollNumber The number in the section.
+	RollNumber *int32 `json:"rollNumber,omitempty"`
+
+	// SectionId The section in which the student takes the exam.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// StudentId The student.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// ExamResultEntries Results in one paper.
+type ExamResultEntries struct {
+	// Reason Why a published exam is corrected; of others there is none.
+	Reason *string `json:"reason,omitempty"`
+
+	// Results Each student once.
+	Results []ExamResultEntry `json:"results"`
+}
+
+// ExamResultEntry The result of a student, marks or absence.
+type ExamResultEntry struct {
+	// Absent Whether the student did not sit the paper; then there are no marks.
+	Absent *bool `json:"absent,omitempty"`
+
+	// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+	Marks *Marks `json:"marks,omitempty"`
+
+	// Remark Shown on the report card; none when absent from the request.
+	Remark *string `json:"remark,omitempty"`
+
+	// StudentId Somebody who takes the exam.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// ExamResultList A page of a list.
+type ExamResultList struct {
+	// Data The rows.
+	Data []ExamResult `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamStatus How far an exam is.
+type ExamStatus string
+
 // FieldError One fault of a request.
 type FieldError struct {
 	// Code The rule that was broken: the schema keyword (`required`, `format`, `maxLength` ...) or a name of ours (`unique`, `reference` ...).
@@ -675,6 +1558,36 @@ type FieldErrorIn string
 
 // Gender Gender.
 type Gender string
+
+// GradePoints 0 to 99.99, at most two decimal places.
+type GradePoints = decimal.Decimal
+
+// GradingBand A grade.
+type GradingBand struct {
+	// MinPercentage 0 to 100, at most two decimal places.
+	MinPercentage Percentage `json:"minPercentage"`
+
+	// Name The grade.
+	Name string `json:"name"`
+
+	// Points 0 to 99.99, at most two decimal places.
+	Points *GradePoints `json:"points,omitempty"`
+}
+
+// GradingScale How percentages become grades.
+type GradingScale struct {
+	// Bands The grades, the best first.
+	Bands []GradingBand `json:"bands"`
+
+	// IsDefault Whether the institution has set none.
+	IsDefault bool `json:"isDefault"`
+}
+
+// GradingScaleReplacement The scale from now on.
+type GradingScaleReplacement struct {
+	// Bands In any order; empty for the default.
+	Bands []GradingBand `json:"bands"`
+}
 
 // Guardian A guardian of a student.
 type Guardian struct {
@@ -760,6 +1673,30 @@ type GuardianUpdate struct {
 	Relationship Relationship `json:"relationship"`
 }
 
+// Holiday A day, or some, without school.
+type Holiday struct {
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+}
+
+// HolidayInput A day, or some, without school.
+type HolidayInput struct {
+	// EndDate The last day; the first when absent.
+	EndDate *openapi_types.Date `json:"endDate,omitempty"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+}
+
 // Institution A school or campus of the group.
 type Institution struct {
 	// Code The short code.
@@ -777,8 +1714,14 @@ type Institution struct {
 	// Name The name.
 	Name string `json:"name"`
 
+	// TimeZone The time zone, which says what day it is there.
+	TimeZone string `json:"timeZone"`
+
 	// UpdatedAt When it was last changed.
 	UpdatedAt time.Time `json:"updatedAt"`
+
+	// WorkingDays The days of the week with school, from Monday.
+	WorkingDays []Weekday `json:"workingDays"`
 }
 
 // InstitutionCreate A school or campus of the group.
@@ -791,6 +1734,12 @@ type InstitutionCreate struct {
 
 	// Name The name, unique in the group.
 	Name string `json:"name"`
+
+	// TimeZone A name of the IANA time zone database; it says what day it is there.
+	TimeZone *string `json:"timeZone,omitempty"`
+
+	// WorkingDays The days of the week with school; Monday to Friday when absent.
+	WorkingDays *[]Weekday `json:"workingDays,omitempty"`
 }
 
 // InstitutionList A page of a list.
@@ -812,6 +1761,12 @@ type InstitutionPatch struct {
 
 	// Name The name, unique in the group.
 	Name *string `json:"name,omitempty"`
+
+	// TimeZone A name of the IANA time zone database; it says what day it is there.
+	TimeZone *string `json:"timeZone,omitempty"`
+
+	// WorkingDays The days of the week with school.
+	WorkingDays *[]Weekday `json:"workingDays,omitempty"`
 }
 
 // LoginRequest A sign-in.
@@ -828,6 +1783,33 @@ type LoginRequest struct {
 	// Transport How the session is sent, in the header Authorization or as a cookie.
 	Transport *Transport `json:"transport,omitempty"`
 }
+
+// Mark What a mark says.
+type Mark struct {
+	// Note What there is to say.
+	Note *string `json:"note,omitempty"`
+
+	// Status Whether a student was there. One who came late was there; one who was excused was not.
+	Status AttendanceStatus `json:"status"`
+}
+
+// MarkInput Whether a student was there.
+type MarkInput struct {
+	// Note What there is to say; none when absent.
+	Note *string `json:"note,omitempty"`
+
+	// Status Whether a student was there. One who came late was there; one who was excused was not.
+	Status AttendanceStatus `json:"status"`
+
+	// StudentId A student who attends the section on the day.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+type Marks = decimal.Decimal
+
+// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+type MaxMarks = decimal.Decimal
 
 // MfaActivation A session with a fresh token, and the recovery codes.
 type MfaActivation struct {
@@ -879,6 +1861,36 @@ type MfaVerification struct {
 	RecoveryCode *string `json:"recoveryCode,omitempty"`
 }
 
+// MissingRegister A section whose register was not taken.
+type MissingRegister struct {
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// ClassName Its name.
+	ClassName string `json:"className"`
+
+	// Date The day.
+	Date openapi_types.Date `json:"date"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// SectionId The section.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// SectionName Its name.
+	SectionName string `json:"sectionName"`
+}
+
+// MissingRegisterList A page of a list.
+type MissingRegisterList struct {
+	// Data The rows.
+	Data []MissingRegister `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
 // NewPassword A password to be set; any characters, at least twelve.
 type NewPassword = string
 
@@ -911,6 +1923,9 @@ type PasswordChange struct {
 	// NewPassword A password to be set; any characters, at least twelve.
 	NewPassword NewPassword `json:"newPassword"`
 }
+
+// Percentage 0 to 100, at most two decimal places.
+type Percentage = decimal.Decimal
 
 // Permission Something that a role can permit.
 type Permission struct {
@@ -958,8 +1973,143 @@ type Problem struct {
 // the user teaches, or on the students that the user is a guardian of.
 type Reach string
 
+// RecordedExamResults The results that were written.
+type RecordedExamResults struct {
+	// Data The results, by name.
+	Data []ExamResult `json:"data"`
+}
+
+// Register The attendance of a section on a day.
+type Register struct {
+	// Date The day.
+	Date openapi_types.Date `json:"date"`
+
+	// IsTaken Whether anybody was marked.
+	IsTaken bool `json:"isTaken"`
+
+	// Marks The students, by roll number.
+	Marks []RegisterEntry `json:"marks"`
+
+	// SectionId The section.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// TakenAt When.
+	TakenAt *time.Time `json:"takenAt,omitempty"`
+
+	// TakenBy The user who marked first.
+	TakenBy *openapi_types.UUID `json:"takenBy,omitempty"`
+
+	// UpdatedAt When.
+	UpdatedAt *time.Time `json:"updatedAt,omitempty"`
+
+	// UpdatedBy The user who marked last.
+	UpdatedBy *openapi_types.UUID `json:"updatedBy,omitempty"`
+}
+
+// RegisterEntry A student of a register.
+type RegisterEntry struct {
+	// Corrections How often the mark was changed.
+	Corrections int32 `json:"corrections"`
+
+	// FirstName First name.
+	FirstName string `json:"firstName"`
+
+	// LastName Last name.
+	LastName string `json:"lastName"`
+
+	// MarkedAt When.
+	MarkedAt *time.Time `json:"markedAt,omitempty"`
+
+	// MarkedBy The user who made the mark as it is now.
+	MarkedBy *openapi_types.UUID `json:"markedBy,omitempty"`
+
+	// Note What there is to say.
+	Note *string `json:"note,omitempty"`
+
+	// RollNumber The number in the section.
+	RollNumber *int32 `json:"rollNumber,omitempty"`
+
+	// Status Whether a student was there. One who came late was there; one who was excused was not.
+	Status *AttendanceStatus `json:"status,omitempty"`
+
+	// StudentId The student.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// RegisterMarks Marks of a section and day.
+type RegisterMarks struct {
+	// Marks Up to a hundred, each student once.
+	Marks []MarkInput `json:"marks"`
+}
+
 // Relationship What the guardian is to the student.
 type Relationship string
+
+// ReportCard What was published of a student in an exam. It stays as it is.
+type ReportCard struct {
+	// Absences Papers among them that the student did not sit.
+	Absences int32 `json:"absences"`
+
+	// AcademicYearId The year.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// Attendance Attendance up to the exam: from the first day of its term, or else of the year, to its last day. None without a day in a register.
+	Attendance *CardAttendance `json:"attendance,omitempty"`
+
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// ExamId The exam.
+	ExamId openapi_types.UUID `json:"examId"`
+
+	// ExamName Its name.
+	ExamName string `json:"examName"`
+
+	// Grade The overall grade; none with an absence.
+	Grade *string `json:"grade,omitempty"`
+
+	// Percentage 0 to 100, at most two decimal places.
+	Percentage *Percentage `json:"percentage,omitempty"`
+
+	// Points 0 to 99.99, at most two decimal places.
+	Points *GradePoints `json:"points,omitempty"`
+
+	// PublishedAt When this version was published.
+	PublishedAt time.Time `json:"publishedAt"`
+
+	// Rank The place in the section; who has the same total shares it. None with an absence.
+	Rank *int32 `json:"rank,omitempty"`
+
+	// SectionId The section in which the student took the exam.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+
+	// Subjects The papers that the student has a result in, in the exam's order.
+	Subjects []SubjectResult `json:"subjects"`
+
+	// TotalMarks A sum of marks times their weights, exact.
+	TotalMarks TotalMarks `json:"totalMarks"`
+
+	// TotalMaxMarks A sum of marks times their weights, exact.
+	TotalMaxMarks TotalMarks `json:"totalMaxMarks"`
+
+	// Version 1 for the first publishing; one more for every correction.
+	Version int32 `json:"version"`
+}
+
+// ReportCardList A page of a list.
+type ReportCardList struct {
+	// Data The rows.
+	Data []ReportCard `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
 
 // Role What somebody is in the school, and so may do.
 type Role struct {
@@ -1088,6 +2238,24 @@ type Section struct {
 
 	// UpdatedAt When it was last changed.
 	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// SectionAttendance How many attended a section.
+type SectionAttendance struct {
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// ClassName Its name.
+	ClassName string `json:"className"`
+
+	// Counts How many marks there are of each status.
+	Counts AttendanceCounts `json:"counts"`
+
+	// SectionId The section.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// SectionName Its name.
+	SectionName string `json:"sectionName"`
 }
 
 // SectionCreate A part of a class.
@@ -1351,6 +2519,9 @@ type StudentAdmission struct {
 	// LastName Last name.
 	LastName string `json:"lastName"`
 
+	// Overbook Take the student although the section is full. Needs `students:overbook`.
+	Overbook *bool `json:"overbook,omitempty"`
+
 	// Phone Digits, spaces and -+().
 	Phone *string `json:"phone,omitempty"`
 
@@ -1365,6 +2536,42 @@ type StudentAdmission struct {
 type StudentAdmissions struct {
 	// Students Who is admitted.
 	Students []StudentAdmission `json:"students"`
+}
+
+// StudentAttendance A student's mark of a day.
+type StudentAttendance struct {
+	// Corrections How often the mark was changed.
+	Corrections int32 `json:"corrections"`
+
+	// Date The day.
+	Date openapi_types.Date `json:"date"`
+
+	// MarkedAt When.
+	MarkedAt time.Time `json:"markedAt"`
+
+	// MarkedBy The user who made the mark as it is now.
+	MarkedBy openapi_types.UUID `json:"markedBy"`
+
+	// Note What there is to say.
+	Note *string `json:"note,omitempty"`
+
+	// SectionId The section whose register it is in.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// Status Whether a student was there. One who came late was there; one who was excused was not.
+	Status AttendanceStatus `json:"status"`
+}
+
+// StudentAttendanceList A page of a list, and the counts of the whole list.
+type StudentAttendanceList struct {
+	// Counts How many marks there are of each status.
+	Counts AttendanceCounts `json:"counts"`
+
+	// Data The rows.
+	Data []StudentAttendance `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
 }
 
 // StudentList A page of a list.
@@ -1425,6 +2632,102 @@ type StudentPatchGender string
 // StudentStatus Whether the student attends.
 type StudentStatus string
 
+// Subject What an institution teaches.
+type Subject struct {
+	// Code The short code.
+	Code string `json:"code"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"createdAt"`
+
+	// Id Its id.
+	Id openapi_types.UUID `json:"id"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// IsActive Whether it is taught.
+	IsActive bool `json:"isActive"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// SubjectCreate What an institution teaches.
+type SubjectCreate struct {
+	// Code The short code, unique in the institution.
+	Code string `json:"code"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// IsActive An inactive one is taught no more.
+	IsActive *bool `json:"isActive,omitempty"`
+
+	// Name The name, unique in the institution.
+	Name string `json:"name"`
+}
+
+// SubjectList A page of a list.
+type SubjectList struct {
+	// Data The rows.
+	Data []Subject `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// SubjectPatch What an institution teaches.
+type SubjectPatch struct {
+	// Code The short code, unique in the institution.
+	Code *string `json:"code,omitempty"`
+
+	// IsActive An inactive one is taught no more.
+	IsActive *bool `json:"isActive,omitempty"`
+
+	// Name The name, unique in the institution.
+	Name *string `json:"name,omitempty"`
+}
+
+// SubjectResult A subject on a report card.
+type SubjectResult struct {
+	// Absent Whether the student did not sit the paper.
+	Absent bool `json:"absent"`
+
+	// Grade The grade.
+	Grade *string `json:"grade,omitempty"`
+
+	// IsElective Whether not everybody took it.
+	IsElective bool `json:"isElective"`
+
+	// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+	Marks *Marks `json:"marks,omitempty"`
+
+	// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+	MaxMarks MaxMarks `json:"maxMarks"`
+
+	// Percentage 0 to 100, at most two decimal places.
+	Percentage *Percentage `json:"percentage,omitempty"`
+
+	// Points 0 to 99.99, at most two decimal places.
+	Points *GradePoints `json:"points,omitempty"`
+
+	// Remark What the teacher says of it.
+	Remark *string `json:"remark,omitempty"`
+
+	// SubjectId The subject.
+	SubjectId openapi_types.UUID `json:"subjectId"`
+
+	// SubjectName Its name when it was published.
+	SubjectName string `json:"subjectName"`
+
+	// Weight What marks are multiplied by in the total: 0.01 to 9999.99, at most two decimal places.
+	Weight Weight `json:"weight"`
+}
+
 // Teacher A teacher of a section.
 type Teacher struct {
 	// FirstName First name.
@@ -1433,12 +2736,18 @@ type Teacher struct {
 	// LastName Last name.
 	LastName string `json:"lastName"`
 
+	// SubjectIds The subjects taught there, by name.
+	SubjectIds []openapi_types.UUID `json:"subjectIds"`
+
 	// UserId The user.
 	UserId openapi_types.UUID `json:"userId"`
 }
 
 // TeacherAssignment A user who teaches a section.
 type TeacherAssignment struct {
+	// SubjectIds What the teacher teaches there, active subjects of the institution; none for a teacher of the whole class.
+	SubjectIds *[]openapi_types.UUID `json:"subjectIds,omitempty"`
+
 	// UserId An active user.
 	UserId openapi_types.UUID `json:"userId"`
 }
@@ -1458,6 +2767,33 @@ type TeacherReplacement struct {
 	Teachers []TeacherAssignment `json:"teachers"`
 }
 
+// Term A part of an academic year with school.
+type Term struct {
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+}
+
+// TermInput A part of an academic year with school.
+type TermInput struct {
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Name The name, once in the year.
+	Name string `json:"name"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+}
+
+// TotalMarks A sum of marks times their weights, exact.
+type TotalMarks = decimal.Decimal
+
 // TotpCode The six digits that the app shows.
 type TotpCode = string
 
@@ -1474,6 +2810,9 @@ type Transfer struct {
 
 	// InstitutionId Another institution of the group; the present one when absent.
 	InstitutionId *openapi_types.UUID `json:"institutionId,omitempty"`
+
+	// Overbook Take the student although the section is full. Needs `students:overbook`.
+	Overbook *bool `json:"overbook,omitempty"`
 
 	// Reason Why.
 	Reason *string `json:"reason,omitempty"`
@@ -1560,6 +2899,162 @@ type UserPatch struct {
 	LastName *string `json:"lastName,omitempty"`
 }
 
+// Webhook Where events are sent to.
+type Webhook struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"createdAt"`
+
+	// Description What it is for.
+	Description *string `json:"description,omitempty"`
+
+	// DisabledReason Why the service has made it inactive: it answered 410, or nothing succeeded for five days.
+	DisabledReason *WebhookDisabledReason `json:"disabledReason,omitempty"`
+
+	// Events Which events are sent, sorted.
+	Events []EventType `json:"events"`
+
+	// FailingSince The first failure since the last success; absent when all is well.
+	FailingSince *time.Time `json:"failingSince,omitempty"`
+
+	// Id Its id.
+	Id openapi_types.UUID `json:"id"`
+
+	// IsActive Whether events are sent.
+	IsActive bool `json:"isActive"`
+
+	// PreviousSecretExpiresAt Until then everything is signed with the secret before too.
+	PreviousSecretExpiresAt *time.Time `json:"previousSecretExpiresAt,omitempty"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+
+	// Url Where events are sent to.
+	Url string `json:"url"`
+}
+
+// WebhookDisabledReason Why the service has made it inactive: it answered 410, or nothing succeeded for five days.
+type WebhookDisabledReason string
+
+// WebhookCreate A webhook to be created.
+type WebhookCreate struct {
+	// Description What it is for.
+	Description *string `json:"description,omitempty"`
+
+	// Events Which events are sent.
+	Events WebhookEvents `json:"events"`
+
+	// IsActive Whether events are sent.
+	IsActive *bool `json:"isActive,omitempty"`
+
+	// Url Where events are sent to, with https. The name must lead to a public address whenever something is sent; redirects are not
+	// followed.
+	Url WebhookUrl `json:"url"`
+}
+
+// WebhookDelivery An event for a webhook.
+type WebhookDelivery struct {
+	// AttemptedAt When it was last tried.
+	AttemptedAt *time.Time `json:"attemptedAt,omitempty"`
+
+	// Attempts Attempts so far, since it was last replayed.
+	Attempts int `json:"attempts"`
+
+	// CreatedAt When it was made.
+	CreatedAt time.Time `json:"createdAt"`
+
+	// DeliveredAt When it was delivered.
+	DeliveredAt *time.Time `json:"deliveredAt,omitempty"`
+
+	// Error Why the last attempt failed: the address is not public, no connection, no answer in time, an answer that is not 2xx.
+	Error *WebhookDeliveryError `json:"error,omitempty"`
+
+	// EventId The event; sent as `webhook-id`.
+	EventId openapi_types.UUID `json:"eventId"`
+
+	// EventType What has happened, or `webhook.ping`.
+	EventType string `json:"eventType"`
+
+	// Id Its id.
+	Id openapi_types.UUID `json:"id"`
+
+	// NextAttemptAt When it is tried next, at the earliest; while it is pending.
+	NextAttemptAt *time.Time `json:"nextAttemptAt,omitempty"`
+
+	// Status `failed` is given up; it can be replayed.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// StatusCode What the receiver answered last.
+	StatusCode *int `json:"statusCode,omitempty"`
+
+	// SubjectId To whom or what, say a student. Events of one subject are delivered in their order.
+	SubjectId openapi_types.UUID `json:"subjectId"`
+
+	// WebhookId The webhook.
+	WebhookId openapi_types.UUID `json:"webhookId"`
+}
+
+// WebhookDeliveryError Why the last attempt failed: the address is not public, no connection, no answer in time, an answer that is not 2xx.
+type WebhookDeliveryError string
+
+// WebhookDeliveryStatus `failed` is given up; it can be replayed.
+type WebhookDeliveryStatus string
+
+// WebhookDeliveryList A page of a list.
+type WebhookDeliveryList struct {
+	// Data The rows.
+	Data []WebhookDelivery `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// WebhookEvents Which events are sent.
+type WebhookEvents = []EventType
+
+// WebhookList All webhooks.
+type WebhookList struct {
+	// Data The rows.
+	Data []Webhook `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// WebhookPatch A change of a webhook.
+type WebhookPatch struct {
+	// Description What it is for.
+	Description nullable.Nullable[string] `json:"description,omitempty"`
+
+	// Events Which events are sent.
+	Events *WebhookEvents `json:"events,omitempty"`
+
+	// IsActive Whether events are sent.
+	IsActive *bool `json:"isActive,omitempty"`
+
+	// Url Where events are sent to, with https. The name must lead to a public address whenever something is sent; redirects are not
+	// followed.
+	Url *WebhookUrl `json:"url,omitempty"`
+}
+
+// WebhookUrl Where events are sent to, with https. The name must lead to a public address whenever something is sent; redirects are not
+// followed.
+type WebhookUrl = string
+
+// WebhookWithSecret A webhook and the secret that its events are signed with.
+type WebhookWithSecret struct {
+	// Secret The secret (Standard Webhooks: whsec_ and base64 of 32 bytes). It is shown this once.
+	Secret string `json:"secret"`
+
+	// Webhook Where events are sent to.
+	Webhook Webhook `json:"webhook"`
+}
+
+// Weekday A day of the week.
+type Weekday string
+
+// Weight What marks are multiplied by in the total: 0.01 to 9999.99, at most two decimal places.
+type Weight = decimal.Decimal
+
 // Withdrawal How an enrollment ends.
 type Withdrawal struct {
 	// EndedOn The last day; today (UTC) when absent.
@@ -1571,6 +3066,12 @@ type Withdrawal struct {
 
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// ExamId defines model for ExamId.
+type ExamId = openapi_types.UUID
+
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
@@ -1584,6 +3085,12 @@ type Limit = int
 // Page defines model for Page.
 type Page = int32
 
+// RegisterDate defines model for RegisterDate.
+type RegisterDate = openapi_types.Date
+
+// RegisterSectionId defines model for RegisterSectionId.
+type RegisterSectionId = openapi_types.UUID
+
 // RoleId defines model for RoleId.
 type RoleId = openapi_types.UUID
 
@@ -1592,6 +3099,12 @@ type StudentId = openapi_types.UUID
 
 // UserId defines model for UserId.
 type UserId = openapi_types.UUID
+
+// WebhookDeliveryId defines model for WebhookDeliveryId.
+type WebhookDeliveryId = openapi_types.UUID
+
+// WebhookId defines model for WebhookId.
+type WebhookId = openapi_types.UUID
 
 // BadRequest An RFC 9457 problem document.
 type BadRequest = Problem
@@ -1604,6 +3117,9 @@ type ContentTooLarge = Problem
 
 // Forbidden An RFC 9457 problem document.
 type Forbidden = Problem
+
+// IdempotencyKeyReused An RFC 9457 problem document.
+type IdempotencyKeyReused = Problem
 
 // InternalError An RFC 9457 problem document.
 type InternalError = Problem
@@ -1647,6 +3163,90 @@ type ListAcademicYearsParams struct {
 // ListAcademicYearsParamsSort defines parameters for ListAcademicYears.
 type ListAcademicYearsParamsSort string
 
+// CreateAcademicYearParams defines parameters for CreateAcademicYear.
+type CreateAcademicYearParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListMissingRegistersParams defines parameters for ListMissingRegisters.
+type ListMissingRegistersParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListMissingRegistersParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Date The day.
+	Date openapi_types.Date `form:"date" json:"date"`
+
+	// InstitutionId Only those of this institution.
+	InstitutionId *openapi_types.UUID `form:"institutionId,omitempty" json:"institutionId,omitempty"`
+
+	// ClassId Only those of this class.
+	ClassId *openapi_types.UUID `form:"classId,omitempty" json:"classId,omitempty"`
+}
+
+// ListMissingRegistersParamsSort defines parameters for ListMissingRegisters.
+type ListMissingRegistersParamsSort string
+
+// GetAttendanceSummaryParams defines parameters for GetAttendanceSummary.
+type GetAttendanceSummaryParams struct {
+	// From The first day.
+	From openapi_types.Date `form:"from" json:"from"`
+
+	// To The last day.
+	To openapi_types.Date `form:"to" json:"to"`
+
+	// InstitutionId Only registers of this institution.
+	InstitutionId *openapi_types.UUID `form:"institutionId,omitempty" json:"institutionId,omitempty"`
+
+	// ClassId Only registers of this class.
+	ClassId *openapi_types.UUID `form:"classId,omitempty" json:"classId,omitempty"`
+
+	// SectionId Only registers of this section.
+	SectionId *openapi_types.UUID `form:"sectionId,omitempty" json:"sectionId,omitempty"`
+}
+
+// ListAuditEventsParams defines parameters for ListAuditEvents.
+type ListAuditEventsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// From Only from this time on.
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only before this time.
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// ActorId Only what this user did.
+	ActorId *openapi_types.UUID `form:"actorId,omitempty" json:"actorId,omitempty"`
+
+	// Action Only of this operation, task or command.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// ResourceType Only of this kind of row: `student`, `enrollment`, `userRole`.
+	ResourceType *string `form:"resourceType,omitempty" json:"resourceType,omitempty"`
+
+	// ResourceId Only of this row.
+	ResourceId *openapi_types.UUID `form:"resourceId,omitempty" json:"resourceId,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -1686,6 +3286,108 @@ type ListClassesParams struct {
 // ListClassesParamsSort defines parameters for ListClasses.
 type ListClassesParamsSort string
 
+// CreateClassParams defines parameters for CreateClass.
+type CreateClassParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListExamsParams defines parameters for ListExams.
+type ListExamsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListExamsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// InstitutionId Only those of this institution.
+	InstitutionId *openapi_types.UUID `form:"institutionId,omitempty" json:"institutionId,omitempty"`
+
+	// AcademicYearId Only those of this year.
+	AcademicYearId *openapi_types.UUID `form:"academicYearId,omitempty" json:"academicYearId,omitempty"`
+
+	// ClassId Only those of this class.
+	ClassId *openapi_types.UUID `form:"classId,omitempty" json:"classId,omitempty"`
+
+	// Status Only those with this status.
+	Status *ExamStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// ListExamsParamsSort defines parameters for ListExams.
+type ListExamsParamsSort string
+
+// CreateExamParams defines parameters for CreateExam.
+type CreateExamParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateExamParams defines parameters for UpdateExam.
+type UpdateExamParams struct {
+	// IfMatch Change only if it is still this version (RFC 9110).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListExamResultsParams defines parameters for ListExamResults.
+type ListExamResultsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListExamResultsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// SectionId Only this section.
+	SectionId *openapi_types.UUID `form:"sectionId,omitempty" json:"sectionId,omitempty"`
+}
+
+// ListExamResultsParamsSort defines parameters for ListExamResults.
+type ListExamResultsParamsSort string
+
+// RecordExamResultsParams defines parameters for RecordExamResults.
+type RecordExamResultsParams struct {
+	// SectionId The students must be in this section.
+	SectionId *openapi_types.UUID `form:"sectionId,omitempty" json:"sectionId,omitempty"`
+
+	// IfMatch Change only if it is still this version (RFC 9110).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListExamPublicationsParams defines parameters for ListExamPublications.
+type ListExamPublicationsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListExamPublicationsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListExamPublicationsParamsSort defines parameters for ListExamPublications.
+type ListExamPublicationsParamsSort string
+
 // ListInstitutionsParams defines parameters for ListInstitutions.
 type ListInstitutionsParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -1704,6 +3406,15 @@ type ListInstitutionsParams struct {
 // ListInstitutionsParamsSort defines parameters for ListInstitutions.
 type ListInstitutionsParamsSort string
 
+// CreateInstitutionParams defines parameters for CreateInstitution.
+type CreateInstitutionParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListRolesParams defines parameters for ListRoles.
 type ListRolesParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -1721,6 +3432,15 @@ type ListRolesParams struct {
 
 // ListRolesParamsSort defines parameters for ListRoles.
 type ListRolesParamsSort string
+
+// CreateRoleParams defines parameters for CreateRole.
+type CreateRoleParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListSectionsParams defines parameters for ListSections.
 type ListSectionsParams struct {
@@ -1742,6 +3462,45 @@ type ListSectionsParams struct {
 
 // ListSectionsParamsSort defines parameters for ListSections.
 type ListSectionsParamsSort string
+
+// CreateSectionParams defines parameters for CreateSection.
+type CreateSectionParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetRegisterParams defines parameters for GetRegister.
+type GetRegisterParams struct {
+	// IfNoneMatch Answer 304 if it is still this version (RFC 9110).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// MarkAttendanceParams defines parameters for MarkAttendance.
+type MarkAttendanceParams struct {
+	// IfMatch Change only if it is still this version (RFC 9110).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListCorrectionsParams defines parameters for ListCorrections.
+type ListCorrectionsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListCorrectionsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListCorrectionsParamsSort defines parameters for ListCorrections.
+type ListCorrectionsParamsSort string
 
 // ListStudentsParams defines parameters for ListStudents.
 type ListStudentsParams struct {
@@ -1776,17 +3535,59 @@ type ListStudentsParams struct {
 // ListStudentsParamsSort defines parameters for ListStudents.
 type ListStudentsParamsSort string
 
+// AdmitStudentParams defines parameters for AdmitStudent.
+type AdmitStudentParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// AdmitStudentsParams defines parameters for AdmitStudents.
+type AdmitStudentsParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetStudentParams defines parameters for GetStudent.
 type GetStudentParams struct {
-	// IfNoneMatch Answer 304 if the student is still this version (RFC 9110).
+	// IfNoneMatch Answer 304 if it is still this version (RFC 9110).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // UpdateStudentParams defines parameters for UpdateStudent.
 type UpdateStudentParams struct {
-	// IfMatch Change only if the student is still this version (RFC 9110).
+	// IfMatch Change only if it is still this version (RFC 9110).
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// ListStudentAttendanceParams defines parameters for ListStudentAttendance.
+type ListStudentAttendanceParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListStudentAttendanceParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// From Only days from this one.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only days up to this one.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+}
+
+// ListStudentAttendanceParamsSort defines parameters for ListStudentAttendance.
+type ListStudentAttendanceParamsSort string
 
 // ListEnrollmentsParams defines parameters for ListEnrollments.
 type ListEnrollmentsParams struct {
@@ -1806,16 +3607,85 @@ type ListEnrollmentsParams struct {
 // ListEnrollmentsParamsSort defines parameters for ListEnrollments.
 type ListEnrollmentsParamsSort string
 
+// ListStudentResultsParams defines parameters for ListStudentResults.
+type ListStudentResultsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListStudentResultsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// AcademicYearId Only exams of this year.
+	AcademicYearId *openapi_types.UUID `form:"academicYearId,omitempty" json:"academicYearId,omitempty"`
+
+	// ExamId Only this exam.
+	ExamId *openapi_types.UUID `form:"examId,omitempty" json:"examId,omitempty"`
+
+	// Version This version instead of the latest; an exam that has none such is left out.
+	Version *int32 `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// ListStudentResultsParamsSort defines parameters for ListStudentResults.
+type ListStudentResultsParamsSort string
+
 // TransferStudentParams defines parameters for TransferStudent.
 type TransferStudentParams struct {
-	// IfMatch Change only if the student is still this version (RFC 9110).
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Change only if it is still this version (RFC 9110).
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // WithdrawStudentParams defines parameters for WithdrawStudent.
 type WithdrawStudentParams struct {
-	// IfMatch Change only if the student is still this version (RFC 9110).
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Change only if it is still this version (RFC 9110).
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListSubjectsParams defines parameters for ListSubjects.
+type ListSubjectsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListSubjectsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// InstitutionId Only those of this institution.
+	InstitutionId *openapi_types.UUID `form:"institutionId,omitempty" json:"institutionId,omitempty"`
+}
+
+// ListSubjectsParamsSort defines parameters for ListSubjects.
+type ListSubjectsParamsSort string
+
+// CreateSubjectParams defines parameters for CreateSubject.
+type CreateSubjectParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
@@ -1845,6 +3715,15 @@ type ListUsersParams struct {
 // ListUsersParamsSort defines parameters for ListUsers.
 type ListUsersParamsSort string
 
+// CreateUserParams defines parameters for CreateUser.
+type CreateUserParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListUserSessionsParams defines parameters for ListUserSessions.
 type ListUserSessionsParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -1863,6 +3742,42 @@ type ListUserSessionsParams struct {
 // ListUserSessionsParamsSort defines parameters for ListUserSessions.
 type ListUserSessionsParamsSort string
 
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Status Only those of this status.
+	Status *ListWebhookDeliveriesParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// ListWebhookDeliveriesParamsStatus defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParamsStatus string
+
+// ReplayWebhookDeliveryParams defines parameters for ReplayWebhookDelivery.
+type ReplayWebhookDeliveryParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that shall happen once. Repeat a request with its key, however
+	// it ended, for at least 24 hours: what has happened does not happen again, and the answer is the first one's, with the
+	// header `Idempotency-Replayed: true`. The key belongs to the user. One of another request is a 422, one of a request
+	// that is still being worked on a 409 with `Retry-After`; a request that fails leaves its key unused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateAcademicYearJSONRequestBody defines body for CreateAcademicYear for application/json ContentType.
 type CreateAcademicYearJSONRequestBody = AcademicYearCreate
 
@@ -1871,6 +3786,12 @@ type UpdateAcademicYearJSONRequestBody = AcademicYearPatch
 
 // UpdateAcademicYearApplicationMergePatchPlusJSONRequestBody defines body for UpdateAcademicYear for application/merge-patch+json ContentType.
 type UpdateAcademicYearApplicationMergePatchPlusJSONRequestBody = AcademicYearPatch
+
+// ReplaceCalendarJSONRequestBody defines body for ReplaceCalendar for application/json ContentType.
+type ReplaceCalendarJSONRequestBody = CalendarReplacement
+
+// VerifyAuditEventsJSONRequestBody defines body for VerifyAuditEvents for application/json ContentType.
+type VerifyAuditEventsJSONRequestBody = AuditVerificationInput
 
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
@@ -1893,6 +3814,21 @@ type UpdateClassJSONRequestBody = ClassPatch
 // UpdateClassApplicationMergePatchPlusJSONRequestBody defines body for UpdateClass for application/merge-patch+json ContentType.
 type UpdateClassApplicationMergePatchPlusJSONRequestBody = ClassPatch
 
+// CreateExamJSONRequestBody defines body for CreateExam for application/json ContentType.
+type CreateExamJSONRequestBody = ExamCreate
+
+// UpdateExamJSONRequestBody defines body for UpdateExam for application/json ContentType.
+type UpdateExamJSONRequestBody = ExamPatch
+
+// UpdateExamApplicationMergePatchPlusJSONRequestBody defines body for UpdateExam for application/merge-patch+json ContentType.
+type UpdateExamApplicationMergePatchPlusJSONRequestBody = ExamPatch
+
+// ReplaceExamPapersJSONRequestBody defines body for ReplaceExamPapers for application/json ContentType.
+type ReplaceExamPapersJSONRequestBody = ExamPaperReplacement
+
+// RecordExamResultsJSONRequestBody defines body for RecordExamResults for application/json ContentType.
+type RecordExamResultsJSONRequestBody = ExamResultEntries
+
 // CreateInstitutionJSONRequestBody defines body for CreateInstitution for application/json ContentType.
 type CreateInstitutionJSONRequestBody = InstitutionCreate
 
@@ -1901,6 +3837,9 @@ type UpdateInstitutionJSONRequestBody = InstitutionPatch
 
 // UpdateInstitutionApplicationMergePatchPlusJSONRequestBody defines body for UpdateInstitution for application/merge-patch+json ContentType.
 type UpdateInstitutionApplicationMergePatchPlusJSONRequestBody = InstitutionPatch
+
+// ReplaceGradingScaleJSONRequestBody defines body for ReplaceGradingScale for application/json ContentType.
+type ReplaceGradingScaleJSONRequestBody = GradingScaleReplacement
 
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleCreate
@@ -1919,6 +3858,9 @@ type UpdateSectionJSONRequestBody = SectionPatch
 
 // UpdateSectionApplicationMergePatchPlusJSONRequestBody defines body for UpdateSection for application/merge-patch+json ContentType.
 type UpdateSectionApplicationMergePatchPlusJSONRequestBody = SectionPatch
+
+// MarkAttendanceJSONRequestBody defines body for MarkAttendance for application/json ContentType.
+type MarkAttendanceJSONRequestBody = RegisterMarks
 
 // ReplaceTeachersJSONRequestBody defines body for ReplaceTeachers for application/json ContentType.
 type ReplaceTeachersJSONRequestBody = TeacherReplacement
@@ -1944,6 +3886,15 @@ type TransferStudentJSONRequestBody = Transfer
 // WithdrawStudentJSONRequestBody defines body for WithdrawStudent for application/json ContentType.
 type WithdrawStudentJSONRequestBody = Withdrawal
 
+// CreateSubjectJSONRequestBody defines body for CreateSubject for application/json ContentType.
+type CreateSubjectJSONRequestBody = SubjectCreate
+
+// UpdateSubjectJSONRequestBody defines body for UpdateSubject for application/json ContentType.
+type UpdateSubjectJSONRequestBody = SubjectPatch
+
+// UpdateSubjectApplicationMergePatchPlusJSONRequestBody defines body for UpdateSubject for application/merge-patch+json ContentType.
+type UpdateSubjectApplicationMergePatchPlusJSONRequestBody = SubjectPatch
+
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = UserCreate
 
@@ -1956,6 +3907,15 @@ type UpdateUserApplicationMergePatchPlusJSONRequestBody = UserPatch
 // ReplaceUserRolesJSONRequestBody defines body for ReplaceUserRoles for application/json ContentType.
 type ReplaceUserRolesJSONRequestBody = RoleAssignments
 
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = WebhookCreate
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = WebhookPatch
+
+// UpdateWebhookApplicationMergePatchPlusJSONRequestBody defines body for UpdateWebhook for application/merge-patch+json ContentType.
+type UpdateWebhookApplicationMergePatchPlusJSONRequestBody = WebhookPatch
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListAcademicYears List academic years
@@ -1963,13 +3923,34 @@ type ServerInterface interface {
 	ListAcademicYears(ctx echo.Context, params ListAcademicYearsParams) error
 	// CreateAcademicYear Create an academic year
 	// (POST /v1/academic-years)
-	CreateAcademicYear(ctx echo.Context) error
+	CreateAcademicYear(ctx echo.Context, params CreateAcademicYearParams) error
+	// DeleteAcademicYear Delete an academic year
+	// (DELETE /v1/academic-years/{academicYearId})
+	DeleteAcademicYear(ctx echo.Context, academicYearId openapi_types.UUID) error
 	// GetAcademicYear Get an academic year
 	// (GET /v1/academic-years/{academicYearId})
 	GetAcademicYear(ctx echo.Context, academicYearId openapi_types.UUID) error
 	// UpdateAcademicYear Change an academic year
 	// (PATCH /v1/academic-years/{academicYearId})
 	UpdateAcademicYear(ctx echo.Context, academicYearId openapi_types.UUID) error
+	// GetCalendar A year's calendar
+	// (GET /v1/academic-years/{academicYearId}/calendar)
+	GetCalendar(ctx echo.Context, academicYearId openapi_types.UUID) error
+	// ReplaceCalendar Replace a year's calendar
+	// (PUT /v1/academic-years/{academicYearId}/calendar)
+	ReplaceCalendar(ctx echo.Context, academicYearId openapi_types.UUID) error
+	// ListMissingRegisters Registers that were not taken
+	// (GET /v1/attendance/missing)
+	ListMissingRegisters(ctx echo.Context, params ListMissingRegistersParams) error
+	// GetAttendanceSummary How many attended
+	// (GET /v1/attendance/summary)
+	GetAttendanceSummary(ctx echo.Context, params GetAttendanceSummaryParams) error
+	// ListAuditEvents List audit events
+	// (GET /v1/audit-events)
+	ListAuditEvents(ctx echo.Context, params ListAuditEventsParams) error
+	// VerifyAuditEvents Verify the audit trail
+	// (POST /v1/audit-events/verify)
+	VerifyAuditEvents(ctx echo.Context) error
 	// Login Sign in
 	// (POST /v1/auth/login)
 	Login(ctx echo.Context) error
@@ -2005,25 +3986,67 @@ type ServerInterface interface {
 	ListClasses(ctx echo.Context, params ListClassesParams) error
 	// CreateClass Create a class
 	// (POST /v1/classes)
-	CreateClass(ctx echo.Context) error
+	CreateClass(ctx echo.Context, params CreateClassParams) error
+	// DeleteClass Delete a class
+	// (DELETE /v1/classes/{classId})
+	DeleteClass(ctx echo.Context, classId openapi_types.UUID) error
 	// GetClass Get a class
 	// (GET /v1/classes/{classId})
 	GetClass(ctx echo.Context, classId openapi_types.UUID) error
 	// UpdateClass Change a class
 	// (PATCH /v1/classes/{classId})
 	UpdateClass(ctx echo.Context, classId openapi_types.UUID) error
+	// ListExams List exams
+	// (GET /v1/exams)
+	ListExams(ctx echo.Context, params ListExamsParams) error
+	// CreateExam Create an exam
+	// (POST /v1/exams)
+	CreateExam(ctx echo.Context, params CreateExamParams) error
+	// DeleteExam Delete an exam
+	// (DELETE /v1/exams/{examId})
+	DeleteExam(ctx echo.Context, examId ExamId) error
+	// GetExam Get an exam
+	// (GET /v1/exams/{examId})
+	GetExam(ctx echo.Context, examId ExamId) error
+	// UpdateExam Change an exam, or take it a step further
+	// (PATCH /v1/exams/{examId})
+	UpdateExam(ctx echo.Context, examId ExamId, params UpdateExamParams) error
+	// ListExamPapers An exam's papers
+	// (GET /v1/exams/{examId}/papers)
+	ListExamPapers(ctx echo.Context, examId ExamId) error
+	// ReplaceExamPapers Replace an exam's papers
+	// (PUT /v1/exams/{examId}/papers)
+	ReplaceExamPapers(ctx echo.Context, examId ExamId) error
+	// ListExamResults The mark sheet of a paper
+	// (GET /v1/exams/{examId}/papers/{subjectId}/results)
+	ListExamResults(ctx echo.Context, examId ExamId, subjectId openapi_types.UUID, params ListExamResultsParams) error
+	// RecordExamResults Enter results
+	// (PUT /v1/exams/{examId}/papers/{subjectId}/results)
+	RecordExamResults(ctx echo.Context, examId ExamId, subjectId openapi_types.UUID, params RecordExamResultsParams) error
+	// ListExamPublications The published versions of an exam
+	// (GET /v1/exams/{examId}/publications)
+	ListExamPublications(ctx echo.Context, examId ExamId, params ListExamPublicationsParams) error
 	// ListInstitutions List institutions
 	// (GET /v1/institutions)
 	ListInstitutions(ctx echo.Context, params ListInstitutionsParams) error
 	// CreateInstitution Create an institution
 	// (POST /v1/institutions)
-	CreateInstitution(ctx echo.Context) error
+	CreateInstitution(ctx echo.Context, params CreateInstitutionParams) error
+	// DeleteInstitution Delete an institution
+	// (DELETE /v1/institutions/{institutionId})
+	DeleteInstitution(ctx echo.Context, institutionId openapi_types.UUID) error
 	// GetInstitution Get an institution
 	// (GET /v1/institutions/{institutionId})
 	GetInstitution(ctx echo.Context, institutionId openapi_types.UUID) error
 	// UpdateInstitution Change an institution
 	// (PATCH /v1/institutions/{institutionId})
 	UpdateInstitution(ctx echo.Context, institutionId openapi_types.UUID) error
+	// GetGradingScale Get a grading scale
+	// (GET /v1/institutions/{institutionId}/grading-scale)
+	GetGradingScale(ctx echo.Context, institutionId openapi_types.UUID) error
+	// ReplaceGradingScale Replace a grading scale
+	// (PUT /v1/institutions/{institutionId}/grading-scale)
+	ReplaceGradingScale(ctx echo.Context, institutionId openapi_types.UUID) error
 	// ListPermissions List permissions
 	// (GET /v1/permissions)
 	ListPermissions(ctx echo.Context) error
@@ -2032,7 +4055,7 @@ type ServerInterface interface {
 	ListRoles(ctx echo.Context, params ListRolesParams) error
 	// CreateRole Create a role
 	// (POST /v1/roles)
-	CreateRole(ctx echo.Context) error
+	CreateRole(ctx echo.Context, params CreateRoleParams) error
 	// DeleteRole Delete a role
 	// (DELETE /v1/roles/{roleId})
 	DeleteRole(ctx echo.Context, roleId RoleId) error
@@ -2047,13 +4070,25 @@ type ServerInterface interface {
 	ListSections(ctx echo.Context, params ListSectionsParams) error
 	// CreateSection Create a section
 	// (POST /v1/sections)
-	CreateSection(ctx echo.Context) error
+	CreateSection(ctx echo.Context, params CreateSectionParams) error
+	// DeleteSection Delete a section
+	// (DELETE /v1/sections/{sectionId})
+	DeleteSection(ctx echo.Context, sectionId openapi_types.UUID) error
 	// GetSection Get a section
 	// (GET /v1/sections/{sectionId})
 	GetSection(ctx echo.Context, sectionId openapi_types.UUID) error
 	// UpdateSection Change a section
 	// (PATCH /v1/sections/{sectionId})
 	UpdateSection(ctx echo.Context, sectionId openapi_types.UUID) error
+	// GetRegister A section's register of a day
+	// (GET /v1/sections/{sectionId}/attendance/{date})
+	GetRegister(ctx echo.Context, sectionId RegisterSectionId, date RegisterDate, params GetRegisterParams) error
+	// MarkAttendance Take or correct a section's register of a day
+	// (PUT /v1/sections/{sectionId}/attendance/{date})
+	MarkAttendance(ctx echo.Context, sectionId RegisterSectionId, date RegisterDate, params MarkAttendanceParams) error
+	// ListCorrections Corrections of a register
+	// (GET /v1/sections/{sectionId}/attendance/{date}/corrections)
+	ListCorrections(ctx echo.Context, sectionId RegisterSectionId, date RegisterDate, params ListCorrectionsParams) error
 	// ListTeachers A section's teachers
 	// (GET /v1/sections/{sectionId}/teachers)
 	ListTeachers(ctx echo.Context, sectionId openapi_types.UUID) error
@@ -2065,16 +4100,19 @@ type ServerInterface interface {
 	ListStudents(ctx echo.Context, params ListStudentsParams) error
 	// AdmitStudent Admit a student
 	// (POST /v1/students)
-	AdmitStudent(ctx echo.Context) error
+	AdmitStudent(ctx echo.Context, params AdmitStudentParams) error
 	// AdmitStudents Admit up to 100 students
 	// (POST /v1/students/bulk)
-	AdmitStudents(ctx echo.Context) error
+	AdmitStudents(ctx echo.Context, params AdmitStudentsParams) error
 	// GetStudent Get a student
 	// (GET /v1/students/{studentId})
 	GetStudent(ctx echo.Context, studentId StudentId, params GetStudentParams) error
 	// UpdateStudent Change a student
 	// (PATCH /v1/students/{studentId})
 	UpdateStudent(ctx echo.Context, studentId StudentId, params UpdateStudentParams) error
+	// ListStudentAttendance A student's attendance
+	// (GET /v1/students/{studentId}/attendance)
+	ListStudentAttendance(ctx echo.Context, studentId StudentId, params ListStudentAttendanceParams) error
 	// ListEnrollments A student's enrollments
 	// (GET /v1/students/{studentId}/enrollments)
 	ListEnrollments(ctx echo.Context, studentId StudentId, params ListEnrollmentsParams) error
@@ -2084,18 +4122,36 @@ type ServerInterface interface {
 	// ReplaceGuardians Replace a student's guardians
 	// (PUT /v1/students/{studentId}/guardians)
 	ReplaceGuardians(ctx echo.Context, studentId StudentId) error
+	// ListStudentResults A student's published results
+	// (GET /v1/students/{studentId}/results)
+	ListStudentResults(ctx echo.Context, studentId StudentId, params ListStudentResultsParams) error
 	// TransferStudent Transfer a student
 	// (POST /v1/students/{studentId}/transfer)
 	TransferStudent(ctx echo.Context, studentId StudentId, params TransferStudentParams) error
 	// WithdrawStudent Withdraw a student
 	// (POST /v1/students/{studentId}/withdraw)
 	WithdrawStudent(ctx echo.Context, studentId StudentId, params WithdrawStudentParams) error
+	// ListSubjects List subjects
+	// (GET /v1/subjects)
+	ListSubjects(ctx echo.Context, params ListSubjectsParams) error
+	// CreateSubject Create a subject
+	// (POST /v1/subjects)
+	CreateSubject(ctx echo.Context, params CreateSubjectParams) error
+	// DeleteSubject Delete a subject
+	// (DELETE /v1/subjects/{subjectId})
+	DeleteSubject(ctx echo.Context, subjectId openapi_types.UUID) error
+	// GetSubject Get a subject
+	// (GET /v1/subjects/{subjectId})
+	GetSubject(ctx echo.Context, subjectId openapi_types.UUID) error
+	// UpdateSubject Change a subject
+	// (PATCH /v1/subjects/{subjectId})
+	UpdateSubject(ctx echo.Context, subjectId openapi_types.UUID) error
 	// ListUsers List users
 	// (GET /v1/users)
 	ListUsers(ctx echo.Context, params ListUsersParams) error
 	// CreateUser Create a user
 	// (POST /v1/users)
-	CreateUser(ctx echo.Context) error
+	CreateUser(ctx echo.Context, params CreateUserParams) error
 	// GetUser Get a user
 	// (GET /v1/users/{userId})
 	GetUser(ctx echo.Context, userId UserId) error
@@ -2111,6 +4167,33 @@ type ServerInterface interface {
 	// RevokeUserSession End a user's session
 	// (DELETE /v1/users/{userId}/sessions/{sessionId})
 	RevokeUserSession(ctx echo.Context, userId UserId, sessionId openapi_types.UUID) error
+	// ListWebhooks List webhooks
+	// (GET /v1/webhooks)
+	ListWebhooks(ctx echo.Context) error
+	// CreateWebhook Create a webhook
+	// (POST /v1/webhooks)
+	CreateWebhook(ctx echo.Context) error
+	// DeleteWebhook Delete a webhook
+	// (DELETE /v1/webhooks/{webhookId})
+	DeleteWebhook(ctx echo.Context, webhookId WebhookId) error
+	// GetWebhook Get a webhook
+	// (GET /v1/webhooks/{webhookId})
+	GetWebhook(ctx echo.Context, webhookId WebhookId) error
+	// UpdateWebhook Change a webhook
+	// (PATCH /v1/webhooks/{webhookId})
+	UpdateWebhook(ctx echo.Context, webhookId WebhookId) error
+	// ListWebhookDeliveries List the deliveries of a webhook
+	// (GET /v1/webhooks/{webhookId}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, webhookId WebhookId, params ListWebhookDeliveriesParams) error
+	// ReplayWebhookDelivery Deliver again
+	// (POST /v1/webhooks/{webhookId}/deliveries/{webhookDeliveryId}/replay)
+	ReplayWebhookDelivery(ctx echo.Context, webhookId WebhookId, webhookDeliveryId WebhookDeliveryId, params ReplayWebhookDeliveryParams) error
+	// RotateWebhookSecret Change the secret of a webhook
+	// (POST /v1/webhooks/{webhookId}/rotate-secret)
+	RotateWebhookSecret(ctx echo.Context, webhookId WebhookId) error
+	// TestWebhook Send a test event
+	// (POST /v1/webhooks/{webhookId}/test)
+	TestWebhook(ctx echo.Context, webhookId WebhookId, params TestWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -2168,8 +4251,44 @@ func (w *ServerInterfaceWrapper) ListAcademicYears(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateAcademicYear(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAcademicYearParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateAcademicYear(ctx)
+	err = w.Handler.CreateAcademicYear(ctx, params)
+	return err
+}
+
+// DeleteAcademicYear converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteAcademicYear(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "academicYearId" -------------
+	var academicYearId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "academicYearId", ctx.Param("academicYearId"), &academicYearId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter academicYearId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteAcademicYear(ctx, academicYearId)
 	return err
 }
 
@@ -2202,6 +4321,227 @@ func (w *ServerInterfaceWrapper) UpdateAcademicYear(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UpdateAcademicYear(ctx, academicYearId)
+	return err
+}
+
+// GetCalendar converts echo context to params.
+func (w *ServerInterfaceWrapper) GetCalendar(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "academicYearId" -------------
+	var academicYearId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "academicYearId", ctx.Param("academicYearId"), &academicYearId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter academicYearId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetCalendar(ctx, academicYearId)
+	return err
+}
+
+// ReplaceCalendar converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceCalendar(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "academicYearId" -------------
+	var academicYearId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "academicYearId", ctx.Param("academicYearId"), &academicYearId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter academicYearId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceCalendar(ctx, academicYearId)
+	return err
+}
+
+// ListMissingRegisters converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMissingRegisters(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMissingRegistersParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Required query parameter "date" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "date", ctx.QueryParams(), &params.Date, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter date: %s", err))
+	}
+
+	// ------------- Optional query parameter "institutionId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "institutionId", ctx.QueryParams(), &params.InstitutionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter institutionId: %s", err))
+	}
+
+	// ------------- Optional query parameter "classId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "classId", ctx.QueryParams(), &params.ClassId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter classId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMissingRegisters(ctx, params)
+	return err
+}
+
+// GetAttendanceSummary converts echo context to params.
+func (w *ServerInterfaceWrapper) GetAttendanceSummary(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAttendanceSummaryParams
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "institutionId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "institutionId", ctx.QueryParams(), &params.InstitutionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter institutionId: %s", err))
+	}
+
+	// ------------- Optional query parameter "classId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "classId", ctx.QueryParams(), &params.ClassId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter classId: %s", err))
+	}
+
+	// ------------- Optional query parameter "sectionId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sectionId", ctx.QueryParams(), &params.SectionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sectionId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetAttendanceSummary(ctx, params)
+	return err
+}
+
+// ListAuditEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAuditEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAuditEventsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "actorId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actorId", ctx.QueryParams(), &params.ActorId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter actorId: %s", err))
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", ctx.QueryParams(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter action: %s", err))
+	}
+
+	// ------------- Optional query parameter "resourceType" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resourceType", ctx.QueryParams(), &params.ResourceType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter resourceType: %s", err))
+	}
+
+	// ------------- Optional query parameter "resourceId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resourceId", ctx.QueryParams(), &params.ResourceId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter resourceId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAuditEvents(ctx, params)
+	return err
+}
+
+// VerifyAuditEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) VerifyAuditEvents(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.VerifyAuditEvents(ctx)
 	return err
 }
 
@@ -2382,8 +4722,44 @@ func (w *ServerInterfaceWrapper) ListClasses(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateClass(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateClassParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateClass(ctx)
+	err = w.Handler.CreateClass(ctx, params)
+	return err
+}
+
+// DeleteClass converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteClass(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "classId" -------------
+	var classId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "classId", ctx.Param("classId"), &classId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter classId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteClass(ctx, classId)
 	return err
 }
 
@@ -2416,6 +4792,359 @@ func (w *ServerInterfaceWrapper) UpdateClass(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UpdateClass(ctx, classId)
+	return err
+}
+
+// ListExams converts echo context to params.
+func (w *ServerInterfaceWrapper) ListExams(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListExamsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "institutionId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "institutionId", ctx.QueryParams(), &params.InstitutionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter institutionId: %s", err))
+	}
+
+	// ------------- Optional query parameter "academicYearId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "academicYearId", ctx.QueryParams(), &params.AcademicYearId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter academicYearId: %s", err))
+	}
+
+	// ------------- Optional query parameter "classId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "classId", ctx.QueryParams(), &params.ClassId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter classId: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListExams(ctx, params)
+	return err
+}
+
+// CreateExam converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateExam(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateExamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateExam(ctx, params)
+	return err
+}
+
+// DeleteExam converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteExam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteExam(ctx, examId)
+	return err
+}
+
+// GetExam converts echo context to params.
+func (w *ServerInterfaceWrapper) GetExam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetExam(ctx, examId)
+	return err
+}
+
+// UpdateExam converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateExam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateExamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateExam(ctx, examId, params)
+	return err
+}
+
+// ListExamPapers converts echo context to params.
+func (w *ServerInterfaceWrapper) ListExamPapers(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListExamPapers(ctx, examId)
+	return err
+}
+
+// ReplaceExamPapers converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceExamPapers(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceExamPapers(ctx, examId)
+	return err
+}
+
+// ListExamResults converts echo context to params.
+func (w *ServerInterfaceWrapper) ListExamResults(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// ------------- Path parameter "subjectId" -------------
+	var subjectId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subjectId", ctx.Param("subjectId"), &subjectId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subjectId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListExamResultsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "sectionId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sectionId", ctx.QueryParams(), &params.SectionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sectionId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListExamResults(ctx, examId, subjectId, params)
+	return err
+}
+
+// RecordExamResults converts echo context to params.
+func (w *ServerInterfaceWrapper) RecordExamResults(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// ------------- Path parameter "subjectId" -------------
+	var subjectId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subjectId", ctx.Param("subjectId"), &subjectId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subjectId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RecordExamResultsParams
+	// ------------- Optional query parameter "sectionId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sectionId", ctx.QueryParams(), &params.SectionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sectionId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RecordExamResults(ctx, examId, subjectId, params)
+	return err
+}
+
+// ListExamPublications converts echo context to params.
+func (w *ServerInterfaceWrapper) ListExamPublications(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListExamPublicationsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListExamPublications(ctx, examId, params)
 	return err
 }
 
@@ -2462,8 +5191,44 @@ func (w *ServerInterfaceWrapper) ListInstitutions(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateInstitution(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateInstitutionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateInstitution(ctx)
+	err = w.Handler.CreateInstitution(ctx, params)
+	return err
+}
+
+// DeleteInstitution converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteInstitution(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "institutionId" -------------
+	var institutionId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "institutionId", ctx.Param("institutionId"), &institutionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter institutionId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteInstitution(ctx, institutionId)
 	return err
 }
 
@@ -2496,6 +5261,38 @@ func (w *ServerInterfaceWrapper) UpdateInstitution(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UpdateInstitution(ctx, institutionId)
+	return err
+}
+
+// GetGradingScale converts echo context to params.
+func (w *ServerInterfaceWrapper) GetGradingScale(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "institutionId" -------------
+	var institutionId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "institutionId", ctx.Param("institutionId"), &institutionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter institutionId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetGradingScale(ctx, institutionId)
+	return err
+}
+
+// ReplaceGradingScale converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceGradingScale(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "institutionId" -------------
+	var institutionId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "institutionId", ctx.Param("institutionId"), &institutionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter institutionId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceGradingScale(ctx, institutionId)
 	return err
 }
 
@@ -2551,8 +5348,28 @@ func (w *ServerInterfaceWrapper) ListRoles(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateRole(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRoleParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateRole(ctx)
+	err = w.Handler.CreateRole(ctx, params)
 	return err
 }
 
@@ -2654,8 +5471,44 @@ func (w *ServerInterfaceWrapper) ListSections(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateSection(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateSectionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateSection(ctx)
+	err = w.Handler.CreateSection(ctx, params)
+	return err
+}
+
+// DeleteSection converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteSection(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sectionId" -------------
+	var sectionId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sectionId", ctx.Param("sectionId"), &sectionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sectionId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteSection(ctx, sectionId)
 	return err
 }
 
@@ -2688,6 +5541,148 @@ func (w *ServerInterfaceWrapper) UpdateSection(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UpdateSection(ctx, sectionId)
+	return err
+}
+
+// GetRegister converts echo context to params.
+func (w *ServerInterfaceWrapper) GetRegister(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sectionId" -------------
+	var sectionId RegisterSectionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sectionId", ctx.Param("sectionId"), &sectionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sectionId: %s", err))
+	}
+
+	// ------------- Path parameter "date" -------------
+	var date RegisterDate
+
+	err = runtime.BindStyledParameterWithOptions("simple", "date", ctx.Param("date"), &date, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "date", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter date: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetRegisterParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetRegister(ctx, sectionId, date, params)
+	return err
+}
+
+// MarkAttendance converts echo context to params.
+func (w *ServerInterfaceWrapper) MarkAttendance(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sectionId" -------------
+	var sectionId RegisterSectionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sectionId", ctx.Param("sectionId"), &sectionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sectionId: %s", err))
+	}
+
+	// ------------- Path parameter "date" -------------
+	var date RegisterDate
+
+	err = runtime.BindStyledParameterWithOptions("simple", "date", ctx.Param("date"), &date, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "date", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter date: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MarkAttendanceParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MarkAttendance(ctx, sectionId, date, params)
+	return err
+}
+
+// ListCorrections converts echo context to params.
+func (w *ServerInterfaceWrapper) ListCorrections(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sectionId" -------------
+	var sectionId RegisterSectionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sectionId", ctx.Param("sectionId"), &sectionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sectionId: %s", err))
+	}
+
+	// ------------- Path parameter "date" -------------
+	var date RegisterDate
+
+	err = runtime.BindStyledParameterWithOptions("simple", "date", ctx.Param("date"), &date, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "date", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter date: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCorrectionsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListCorrections(ctx, sectionId, date, params)
 	return err
 }
 
@@ -2801,8 +5796,28 @@ func (w *ServerInterfaceWrapper) ListStudents(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) AdmitStudent(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AdmitStudentParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.AdmitStudent(ctx)
+	err = w.Handler.AdmitStudent(ctx, params)
 	return err
 }
 
@@ -2810,8 +5825,28 @@ func (w *ServerInterfaceWrapper) AdmitStudent(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) AdmitStudents(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AdmitStudentsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.AdmitStudents(ctx)
+	err = w.Handler.AdmitStudents(ctx, params)
 	return err
 }
 
@@ -2884,6 +5919,66 @@ func (w *ServerInterfaceWrapper) UpdateStudent(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UpdateStudent(ctx, studentId, params)
+	return err
+}
+
+// ListStudentAttendance converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStudentAttendance(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "studentId" -------------
+	var studentId StudentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "studentId", ctx.Param("studentId"), &studentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter studentId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStudentAttendanceParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStudentAttendance(ctx, studentId, params)
 	return err
 }
 
@@ -2965,6 +6060,73 @@ func (w *ServerInterfaceWrapper) ReplaceGuardians(ctx echo.Context) error {
 	return err
 }
 
+// ListStudentResults converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStudentResults(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "studentId" -------------
+	var studentId StudentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "studentId", ctx.Param("studentId"), &studentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter studentId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStudentResultsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "academicYearId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "academicYearId", ctx.QueryParams(), &params.AcademicYearId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter academicYearId: %s", err))
+	}
+
+	// ------------- Optional query parameter "examId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "examId", ctx.QueryParams(), &params.ExamId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", ctx.QueryParams(), &params.Version, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStudentResults(ctx, studentId, params)
+	return err
+}
+
 // TransferStudent converts echo context to params.
 func (w *ServerInterfaceWrapper) TransferStudent(ctx echo.Context) error {
 	var err error
@@ -2980,6 +6142,21 @@ func (w *ServerInterfaceWrapper) TransferStudent(ctx echo.Context) error {
 	var params TransferStudentParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatch
@@ -3016,6 +6193,21 @@ func (w *ServerInterfaceWrapper) WithdrawStudent(ctx echo.Context) error {
 	var params WithdrawStudentParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatch
@@ -3034,6 +6226,129 @@ func (w *ServerInterfaceWrapper) WithdrawStudent(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.WithdrawStudent(ctx, studentId, params)
+	return err
+}
+
+// ListSubjects converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSubjects(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSubjectsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "institutionId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "institutionId", ctx.QueryParams(), &params.InstitutionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter institutionId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSubjects(ctx, params)
+	return err
+}
+
+// CreateSubject converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateSubject(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateSubjectParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateSubject(ctx, params)
+	return err
+}
+
+// DeleteSubject converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteSubject(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "subjectId" -------------
+	var subjectId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subjectId", ctx.Param("subjectId"), &subjectId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subjectId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteSubject(ctx, subjectId)
+	return err
+}
+
+// GetSubject converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSubject(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "subjectId" -------------
+	var subjectId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subjectId", ctx.Param("subjectId"), &subjectId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subjectId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSubject(ctx, subjectId)
+	return err
+}
+
+// UpdateSubject converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateSubject(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "subjectId" -------------
+	var subjectId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subjectId", ctx.Param("subjectId"), &subjectId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subjectId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateSubject(ctx, subjectId)
 	return err
 }
 
@@ -3101,8 +6416,28 @@ func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateUser(ctx)
+	err = w.Handler.CreateUser(ctx, params)
 	return err
 }
 
@@ -3224,6 +6559,214 @@ func (w *ServerInterfaceWrapper) RevokeUserSession(ctx echo.Context) error {
 	return err
 }
 
+// ListWebhooks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhooks(ctx)
+	return err
+}
+
+// CreateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateWebhook(ctx)
+	return err
+}
+
+// DeleteWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhookId" -------------
+	var webhookId WebhookId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhookId", ctx.Param("webhookId"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhookId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteWebhook(ctx, webhookId)
+	return err
+}
+
+// GetWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhookId" -------------
+	var webhookId WebhookId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhookId", ctx.Param("webhookId"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhookId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhook(ctx, webhookId)
+	return err
+}
+
+// UpdateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhookId" -------------
+	var webhookId WebhookId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhookId", ctx.Param("webhookId"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhookId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateWebhook(ctx, webhookId)
+	return err
+}
+
+// ListWebhookDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhookId" -------------
+	var webhookId WebhookId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhookId", ctx.Param("webhookId"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhookId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhookDeliveriesParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhookDeliveries(ctx, webhookId, params)
+	return err
+}
+
+// ReplayWebhookDelivery converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplayWebhookDelivery(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhookId" -------------
+	var webhookId WebhookId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhookId", ctx.Param("webhookId"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhookId: %s", err))
+	}
+
+	// ------------- Path parameter "webhookDeliveryId" -------------
+	var webhookDeliveryId WebhookDeliveryId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhookDeliveryId", ctx.Param("webhookDeliveryId"), &webhookDeliveryId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhookDeliveryId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayWebhookDeliveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplayWebhookDelivery(ctx, webhookId, webhookDeliveryId, params)
+	return err
+}
+
+// RotateWebhookSecret converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhookId" -------------
+	var webhookId WebhookId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhookId", ctx.Param("webhookId"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhookId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateWebhookSecret(ctx, webhookId)
+	return err
+}
+
+// TestWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhookId" -------------
+	var webhookId WebhookId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhookId", ctx.Param("webhookId"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhookId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TestWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestWebhook(ctx, webhookId, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -3283,22 +6826,46 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/auth/password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
 	router.GET(options.BaseURL+"/v1/institutions", wrapper.ListInstitutions, options.OperationMiddlewares["listInstitutions"]...)
 	router.POST(options.BaseURL+"/v1/institutions", wrapper.CreateInstitution, options.OperationMiddlewares["createInstitution"]...)
+	router.DELETE(options.BaseURL+"/v1/institutions/:institutionId", wrapper.DeleteInstitution, options.OperationMiddlewares["deleteInstitution"]...)
 	router.GET(options.BaseURL+"/v1/institutions/:institutionId", wrapper.GetInstitution, options.OperationMiddlewares["getInstitution"]...)
 	router.PATCH(options.BaseURL+"/v1/institutions/:institutionId", wrapper.UpdateInstitution, options.OperationMiddlewares["updateInstitution"]...)
 	router.GET(options.BaseURL+"/v1/academic-years", wrapper.ListAcademicYears, options.OperationMiddlewares["listAcademicYears"]...)
 	router.POST(options.BaseURL+"/v1/academic-years", wrapper.CreateAcademicYear, options.OperationMiddlewares["createAcademicYear"]...)
+	router.DELETE(options.BaseURL+"/v1/academic-years/:academicYearId", wrapper.DeleteAcademicYear, options.OperationMiddlewares["deleteAcademicYear"]...)
 	router.GET(options.BaseURL+"/v1/academic-years/:academicYearId", wrapper.GetAcademicYear, options.OperationMiddlewares["getAcademicYear"]...)
 	router.PATCH(options.BaseURL+"/v1/academic-years/:academicYearId", wrapper.UpdateAcademicYear, options.OperationMiddlewares["updateAcademicYear"]...)
+	router.GET(options.BaseURL+"/v1/academic-years/:academicYearId/calendar", wrapper.GetCalendar, options.OperationMiddlewares["getCalendar"]...)
+	router.PUT(options.BaseURL+"/v1/academic-years/:academicYearId/calendar", wrapper.ReplaceCalendar, options.OperationMiddlewares["replaceCalendar"]...)
 	router.GET(options.BaseURL+"/v1/classes", wrapper.ListClasses, options.OperationMiddlewares["listClasses"]...)
 	router.POST(options.BaseURL+"/v1/classes", wrapper.CreateClass, options.OperationMiddlewares["createClass"]...)
+	router.DELETE(options.BaseURL+"/v1/classes/:classId", wrapper.DeleteClass, options.OperationMiddlewares["deleteClass"]...)
 	router.GET(options.BaseURL+"/v1/classes/:classId", wrapper.GetClass, options.OperationMiddlewares["getClass"]...)
 	router.PATCH(options.BaseURL+"/v1/classes/:classId", wrapper.UpdateClass, options.OperationMiddlewares["updateClass"]...)
 	router.GET(options.BaseURL+"/v1/sections", wrapper.ListSections, options.OperationMiddlewares["listSections"]...)
 	router.POST(options.BaseURL+"/v1/sections", wrapper.CreateSection, options.OperationMiddlewares["createSection"]...)
+	router.DELETE(options.BaseURL+"/v1/sections/:sectionId", wrapper.DeleteSection, options.OperationMiddlewares["deleteSection"]...)
 	router.GET(options.BaseURL+"/v1/sections/:sectionId", wrapper.GetSection, options.OperationMiddlewares["getSection"]...)
 	router.PATCH(options.BaseURL+"/v1/sections/:sectionId", wrapper.UpdateSection, options.OperationMiddlewares["updateSection"]...)
 	router.GET(options.BaseURL+"/v1/sections/:sectionId/teachers", wrapper.ListTeachers, options.OperationMiddlewares["listTeachers"]...)
 	router.PUT(options.BaseURL+"/v1/sections/:sectionId/teachers", wrapper.ReplaceTeachers, options.OperationMiddlewares["replaceTeachers"]...)
+	router.GET(options.BaseURL+"/v1/subjects", wrapper.ListSubjects, options.OperationMiddlewares["listSubjects"]...)
+	router.POST(options.BaseURL+"/v1/subjects", wrapper.CreateSubject, options.OperationMiddlewares["createSubject"]...)
+	router.DELETE(options.BaseURL+"/v1/subjects/:subjectId", wrapper.DeleteSubject, options.OperationMiddlewares["deleteSubject"]...)
+	router.GET(options.BaseURL+"/v1/subjects/:subjectId", wrapper.GetSubject, options.OperationMiddlewares["getSubject"]...)
+	router.PATCH(options.BaseURL+"/v1/subjects/:subjectId", wrapper.UpdateSubject, options.OperationMiddlewares["updateSubject"]...)
+	router.GET(options.BaseURL+"/v1/students/:studentId/results", wrapper.ListStudentResults, options.OperationMiddlewares["listStudentResults"]...)
+	router.GET(options.BaseURL+"/v1/exams", wrapper.ListExams, options.OperationMiddlewares["listExams"]...)
+	router.POST(options.BaseURL+"/v1/exams", wrapper.CreateExam, options.OperationMiddlewares["createExam"]...)
+	router.DELETE(options.BaseURL+"/v1/exams/:examId", wrapper.DeleteExam, options.OperationMiddlewares["deleteExam"]...)
+	router.GET(options.BaseURL+"/v1/exams/:examId", wrapper.GetExam, options.OperationMiddlewares["getExam"]...)
+	router.PATCH(options.BaseURL+"/v1/exams/:examId", wrapper.UpdateExam, options.OperationMiddlewares["updateExam"]...)
+	router.GET(options.BaseURL+"/v1/exams/:examId/papers", wrapper.ListExamPapers, options.OperationMiddlewares["listExamPapers"]...)
+	router.PUT(options.BaseURL+"/v1/exams/:examId/papers", wrapper.ReplaceExamPapers, options.OperationMiddlewares["replaceExamPapers"]...)
+	router.GET(options.BaseURL+"/v1/exams/:examId/papers/:subjectId/results", wrapper.ListExamResults, options.OperationMiddlewares["listExamResults"]...)
+	router.PUT(options.BaseURL+"/v1/exams/:examId/papers/:subjectId/results", wrapper.RecordExamResults, options.OperationMiddlewares["recordExamResults"]...)
+	router.GET(options.BaseURL+"/v1/exams/:examId/publications", wrapper.ListExamPublications, options.OperationMiddlewares["listExamPublications"]...)
+	router.GET(options.BaseURL+"/v1/institutions/:institutionId/grading-scale", wrapper.GetGradingScale, options.OperationMiddlewares["getGradingScale"]...)
+	router.PUT(options.BaseURL+"/v1/institutions/:institutionId/grading-scale", wrapper.ReplaceGradingScale, options.OperationMiddlewares["replaceGradingScale"]...)
 	router.GET(options.BaseURL+"/v1/users", wrapper.ListUsers, options.OperationMiddlewares["listUsers"]...)
 	router.POST(options.BaseURL+"/v1/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.GET(options.BaseURL+"/v1/users/:userId", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
@@ -3322,6 +6889,23 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/students/:studentId/enrollments", wrapper.ListEnrollments, options.OperationMiddlewares["listEnrollments"]...)
 	router.GET(options.BaseURL+"/v1/students/:studentId/guardians", wrapper.ListGuardians, options.OperationMiddlewares["listGuardians"]...)
 	router.PUT(options.BaseURL+"/v1/students/:studentId/guardians", wrapper.ReplaceGuardians, options.OperationMiddlewares["replaceGuardians"]...)
+	router.GET(options.BaseURL+"/v1/sections/:sectionId/attendance/:date", wrapper.GetRegister, options.OperationMiddlewares["getRegister"]...)
+	router.PUT(options.BaseURL+"/v1/sections/:sectionId/attendance/:date", wrapper.MarkAttendance, options.OperationMiddlewares["markAttendance"]...)
+	router.GET(options.BaseURL+"/v1/sections/:sectionId/attendance/:date/corrections", wrapper.ListCorrections, options.OperationMiddlewares["listCorrections"]...)
+	router.GET(options.BaseURL+"/v1/students/:studentId/attendance", wrapper.ListStudentAttendance, options.OperationMiddlewares["listStudentAttendance"]...)
+	router.GET(options.BaseURL+"/v1/attendance/summary", wrapper.GetAttendanceSummary, options.OperationMiddlewares["getAttendanceSummary"]...)
+	router.GET(options.BaseURL+"/v1/attendance/missing", wrapper.ListMissingRegisters, options.OperationMiddlewares["listMissingRegisters"]...)
+	router.GET(options.BaseURL+"/v1/audit-events", wrapper.ListAuditEvents, options.OperationMiddlewares["listAuditEvents"]...)
+	router.POST(options.BaseURL+"/v1/audit-events/verify", wrapper.VerifyAuditEvents, options.OperationMiddlewares["verifyAuditEvents"]...)
+	router.GET(options.BaseURL+"/v1/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
+	router.POST(options.BaseURL+"/v1/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)
+	router.DELETE(options.BaseURL+"/v1/webhooks/:webhookId", wrapper.DeleteWebhook, options.OperationMiddlewares["deleteWebhook"]...)
+	router.GET(options.BaseURL+"/v1/webhooks/:webhookId", wrapper.GetWebhook, options.OperationMiddlewares["getWebhook"]...)
+	router.PATCH(options.BaseURL+"/v1/webhooks/:webhookId", wrapper.UpdateWebhook, options.OperationMiddlewares["updateWebhook"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhookId/rotate-secret", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhookId/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
+	router.GET(options.BaseURL+"/v1/webhooks/:webhookId/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhookId/deliveries/:webhookDeliveryId/replay", wrapper.ReplayWebhookDelivery, options.OperationMiddlewares["replayWebhookDelivery"]...)
 
 }
 
@@ -3332,6 +6916,8 @@ type ConflictApplicationProblemPlusJSONResponse Problem
 type ContentTooLargeApplicationProblemPlusJSONResponse Problem
 
 type ForbiddenApplicationProblemPlusJSONResponse Problem
+
+type IdempotencyKeyReusedApplicationProblemPlusJSONResponse Problem
 
 type InternalErrorApplicationProblemPlusJSONResponse Problem
 
@@ -3494,7 +7080,8 @@ func (response ListAcademicYears503ApplicationProblemPlusJSONResponse) VisitList
 }
 
 type CreateAcademicYearRequestObject struct {
-	Body *CreateAcademicYearJSONRequestBody
+	Params CreateAcademicYearParams
+	Body   *CreateAcademicYearJSONRequestBody
 }
 
 type CreateAcademicYearResponseObject interface {
@@ -3620,6 +7207,22 @@ func (response CreateAcademicYear415ApplicationProblemPlusJSONResponse) VisitCre
 	return err
 }
 
+type CreateAcademicYear422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAcademicYear422ApplicationProblemPlusJSONResponse) VisitCreateAcademicYearResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateAcademicYear429ApplicationProblemPlusJSONResponse struct {
 	TooManyRequestsApplicationProblemPlusJSONResponse
 }
@@ -3660,6 +7263,155 @@ type CreateAcademicYear503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateAcademicYear503ApplicationProblemPlusJSONResponse) VisitCreateAcademicYearResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAcademicYearRequestObject struct {
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+}
+
+type DeleteAcademicYearResponseObject interface {
+	VisitDeleteAcademicYearResponse(w http.ResponseWriter) error
+}
+
+type DeleteAcademicYear204Response struct {
+}
+
+func (response DeleteAcademicYear204Response) VisitDeleteAcademicYearResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteAcademicYear400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAcademicYear400ApplicationProblemPlusJSONResponse) VisitDeleteAcademicYearResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAcademicYear401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAcademicYear401ApplicationProblemPlusJSONResponse) VisitDeleteAcademicYearResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAcademicYear403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAcademicYear403ApplicationProblemPlusJSONResponse) VisitDeleteAcademicYearResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAcademicYear404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAcademicYear404ApplicationProblemPlusJSONResponse) VisitDeleteAcademicYearResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAcademicYear409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAcademicYear409ApplicationProblemPlusJSONResponse) VisitDeleteAcademicYearResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAcademicYear429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAcademicYear429ApplicationProblemPlusJSONResponse) VisitDeleteAcademicYearResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAcademicYear500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAcademicYear500ApplicationProblemPlusJSONResponse) VisitDeleteAcademicYearResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAcademicYear503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAcademicYear503ApplicationProblemPlusJSONResponse) VisitDeleteAcademicYearResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3988,6 +7740,873 @@ type UpdateAcademicYear503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateAcademicYear503ApplicationProblemPlusJSONResponse) VisitUpdateAcademicYearResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCalendarRequestObject struct {
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+}
+
+type GetCalendarResponseObject interface {
+	VisitGetCalendarResponse(w http.ResponseWriter) error
+}
+
+type GetCalendar200JSONResponse Calendar
+
+func (response GetCalendar200JSONResponse) VisitGetCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCalendar400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetCalendar400ApplicationProblemPlusJSONResponse) VisitGetCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCalendar401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetCalendar401ApplicationProblemPlusJSONResponse) VisitGetCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCalendar403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetCalendar403ApplicationProblemPlusJSONResponse) VisitGetCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCalendar404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetCalendar404ApplicationProblemPlusJSONResponse) VisitGetCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCalendar429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetCalendar429ApplicationProblemPlusJSONResponse) VisitGetCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCalendar500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetCalendar500ApplicationProblemPlusJSONResponse) VisitGetCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCalendar503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetCalendar503ApplicationProblemPlusJSONResponse) VisitGetCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceCalendarRequestObject struct {
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+	Body           *ReplaceCalendarJSONRequestBody
+}
+
+type ReplaceCalendarResponseObject interface {
+	VisitReplaceCalendarResponse(w http.ResponseWriter) error
+}
+
+type ReplaceCalendar200JSONResponse Calendar
+
+func (response ReplaceCalendar200JSONResponse) VisitReplaceCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceCalendar400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceCalendar400ApplicationProblemPlusJSONResponse) VisitReplaceCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceCalendar401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceCalendar401ApplicationProblemPlusJSONResponse) VisitReplaceCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceCalendar403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceCalendar403ApplicationProblemPlusJSONResponse) VisitReplaceCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceCalendar404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceCalendar404ApplicationProblemPlusJSONResponse) VisitReplaceCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceCalendar409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceCalendar409ApplicationProblemPlusJSONResponse) VisitReplaceCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceCalendar413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceCalendar413ApplicationProblemPlusJSONResponse) VisitReplaceCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceCalendar415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceCalendar415ApplicationProblemPlusJSONResponse) VisitReplaceCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceCalendar429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceCalendar429ApplicationProblemPlusJSONResponse) VisitReplaceCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceCalendar500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceCalendar500ApplicationProblemPlusJSONResponse) VisitReplaceCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceCalendar503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceCalendar503ApplicationProblemPlusJSONResponse) VisitReplaceCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMissingRegistersRequestObject struct {
+	Params ListMissingRegistersParams
+}
+
+type ListMissingRegistersResponseObject interface {
+	VisitListMissingRegistersResponse(w http.ResponseWriter) error
+}
+
+type ListMissingRegisters200JSONResponse MissingRegisterList
+
+func (response ListMissingRegisters200JSONResponse) VisitListMissingRegistersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMissingRegisters400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListMissingRegisters400ApplicationProblemPlusJSONResponse) VisitListMissingRegistersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMissingRegisters401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListMissingRegisters401ApplicationProblemPlusJSONResponse) VisitListMissingRegistersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMissingRegisters403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListMissingRegisters403ApplicationProblemPlusJSONResponse) VisitListMissingRegistersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMissingRegisters429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListMissingRegisters429ApplicationProblemPlusJSONResponse) VisitListMissingRegistersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMissingRegisters500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListMissingRegisters500ApplicationProblemPlusJSONResponse) VisitListMissingRegistersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMissingRegisters503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListMissingRegisters503ApplicationProblemPlusJSONResponse) VisitListMissingRegistersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttendanceSummaryRequestObject struct {
+	Params GetAttendanceSummaryParams
+}
+
+type GetAttendanceSummaryResponseObject interface {
+	VisitGetAttendanceSummaryResponse(w http.ResponseWriter) error
+}
+
+type GetAttendanceSummary200JSONResponse AttendanceSummary
+
+func (response GetAttendanceSummary200JSONResponse) VisitGetAttendanceSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttendanceSummary400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttendanceSummary400ApplicationProblemPlusJSONResponse) VisitGetAttendanceSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttendanceSummary401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttendanceSummary401ApplicationProblemPlusJSONResponse) VisitGetAttendanceSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttendanceSummary403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttendanceSummary403ApplicationProblemPlusJSONResponse) VisitGetAttendanceSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttendanceSummary429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttendanceSummary429ApplicationProblemPlusJSONResponse) VisitGetAttendanceSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttendanceSummary500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttendanceSummary500ApplicationProblemPlusJSONResponse) VisitGetAttendanceSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttendanceSummary503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttendanceSummary503ApplicationProblemPlusJSONResponse) VisitGetAttendanceSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEventsRequestObject struct {
+	Params ListAuditEventsParams
+}
+
+type ListAuditEventsResponseObject interface {
+	VisitListAuditEventsResponse(w http.ResponseWriter) error
+}
+
+type ListAuditEvents200JSONResponse AuditEventList
+
+func (response ListAuditEvents200JSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents400ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents401ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents403ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents429ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents500ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents503ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEventsRequestObject struct {
+	Body *VerifyAuditEventsJSONRequestBody
+}
+
+type VerifyAuditEventsResponseObject interface {
+	VisitVerifyAuditEventsResponse(w http.ResponseWriter) error
+}
+
+type VerifyAuditEvents200JSONResponse AuditVerification
+
+func (response VerifyAuditEvents200JSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents400ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents401ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents403ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents409ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents413ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents415ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents429ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents500ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents503ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5588,7 +10207,8 @@ func (response ListClasses503ApplicationProblemPlusJSONResponse) VisitListClasse
 }
 
 type CreateClassRequestObject struct {
-	Body *CreateClassJSONRequestBody
+	Params CreateClassParams
+	Body   *CreateClassJSONRequestBody
 }
 
 type CreateClassResponseObject interface {
@@ -5714,6 +10334,22 @@ func (response CreateClass415ApplicationProblemPlusJSONResponse) VisitCreateClas
 	return err
 }
 
+type CreateClass422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateClass422ApplicationProblemPlusJSONResponse) VisitCreateClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateClass429ApplicationProblemPlusJSONResponse struct {
 	TooManyRequestsApplicationProblemPlusJSONResponse
 }
@@ -5754,6 +10390,155 @@ type CreateClass503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateClass503ApplicationProblemPlusJSONResponse) VisitCreateClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClassRequestObject struct {
+	ClassId openapi_types.UUID `json:"classId"`
+}
+
+type DeleteClassResponseObject interface {
+	VisitDeleteClassResponse(w http.ResponseWriter) error
+}
+
+type DeleteClass204Response struct {
+}
+
+func (response DeleteClass204Response) VisitDeleteClassResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteClass400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteClass400ApplicationProblemPlusJSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClass401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteClass401ApplicationProblemPlusJSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClass403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteClass403ApplicationProblemPlusJSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClass404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteClass404ApplicationProblemPlusJSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClass409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteClass409ApplicationProblemPlusJSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClass429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteClass429ApplicationProblemPlusJSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClass500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteClass500ApplicationProblemPlusJSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClass503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteClass503ApplicationProblemPlusJSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6094,6 +10879,1667 @@ func (response UpdateClass503ApplicationProblemPlusJSONResponse) VisitUpdateClas
 	return err
 }
 
+type ListExamsRequestObject struct {
+	Params ListExamsParams
+}
+
+type ListExamsResponseObject interface {
+	VisitListExamsResponse(w http.ResponseWriter) error
+}
+
+type ListExams200JSONResponse ExamList
+
+func (response ListExams200JSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExams400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListExams400ApplicationProblemPlusJSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExams401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListExams401ApplicationProblemPlusJSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExams403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListExams403ApplicationProblemPlusJSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExams429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListExams429ApplicationProblemPlusJSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExams500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListExams500ApplicationProblemPlusJSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExams503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListExams503ApplicationProblemPlusJSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExamRequestObject struct {
+	Params CreateExamParams
+	Body   *CreateExamJSONRequestBody
+}
+
+type CreateExamResponseObject interface {
+	VisitCreateExamResponse(w http.ResponseWriter) error
+}
+
+type CreateExam201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateExam201JSONResponse struct {
+	Body    Exam
+	Headers CreateExam201ResponseHeaders
+}
+
+func (response CreateExam201JSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam400ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam401ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam403ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam409ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam413ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam415ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam422ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam429ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam500ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam503ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExamRequestObject struct {
+	ExamId ExamId `json:"examId"`
+}
+
+type DeleteExamResponseObject interface {
+	VisitDeleteExamResponse(w http.ResponseWriter) error
+}
+
+type DeleteExam204Response struct {
+}
+
+func (response DeleteExam204Response) VisitDeleteExamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteExam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam400ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam401ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam403ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam404ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam409ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam429ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam500ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam503ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExamRequestObject struct {
+	ExamId ExamId `json:"examId"`
+}
+
+type GetExamResponseObject interface {
+	VisitGetExamResponse(w http.ResponseWriter) error
+}
+
+type GetExam200ResponseHeaders struct {
+	ETag string
+}
+
+type GetExam200JSONResponse struct {
+	Body    Exam
+	Headers GetExam200ResponseHeaders
+}
+
+func (response GetExam200JSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam400ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam401ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam403ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam404ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam429ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam500ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam503ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExamRequestObject struct {
+	ExamId                            ExamId `json:"examId"`
+	Params                            UpdateExamParams
+	JSONBody                          *UpdateExamJSONRequestBody
+	ApplicationMergePatchPlusJSONBody *UpdateExamApplicationMergePatchPlusJSONRequestBody
+}
+
+type UpdateExamResponseObject interface {
+	VisitUpdateExamResponse(w http.ResponseWriter) error
+}
+
+type UpdateExam200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateExam200JSONResponse struct {
+	Body    Exam
+	Headers UpdateExam200ResponseHeaders
+}
+
+func (response UpdateExam200JSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam400ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam401ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam403ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam404ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam409ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam412ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam413ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam415ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam429ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam500ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam503ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapersRequestObject struct {
+	ExamId ExamId `json:"examId"`
+}
+
+type ListExamPapersResponseObject interface {
+	VisitListExamPapersResponse(w http.ResponseWriter) error
+}
+
+type ListExamPapers200JSONResponse ExamPaperList
+
+func (response ListExamPapers200JSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers400ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers401ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers403ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers404ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers429ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers500ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers503ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapersRequestObject struct {
+	ExamId ExamId `json:"examId"`
+	Body   *ReplaceExamPapersJSONRequestBody
+}
+
+type ReplaceExamPapersResponseObject interface {
+	VisitReplaceExamPapersResponse(w http.ResponseWriter) error
+}
+
+type ReplaceExamPapers200JSONResponse ExamPaperList
+
+func (response ReplaceExamPapers200JSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers400ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers401ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers403ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers404ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers409ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers413ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers415ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers429ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers500ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers503ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResultsRequestObject struct {
+	ExamId    ExamId             `json:"examId"`
+	SubjectId openapi_types.UUID `json:"subjectId"`
+	Params    ListExamResultsParams
+}
+
+type ListExamResultsResponseObject interface {
+	VisitListExamResultsResponse(w http.ResponseWriter) error
+}
+
+type ListExamResults200ResponseHeaders struct {
+	ETag string
+}
+
+type ListExamResults200JSONResponse struct {
+	Body    ExamResultList
+	Headers ListExamResults200ResponseHeaders
+}
+
+func (response ListExamResults200JSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults400ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults401ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults403ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults404ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults429ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults500ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults503ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResultsRequestObject struct {
+	ExamId    ExamId             `json:"examId"`
+	SubjectId openapi_types.UUID `json:"subjectId"`
+	Params    RecordExamResultsParams
+	Body      *RecordExamResultsJSONRequestBody
+}
+
+type RecordExamResultsResponseObject interface {
+	VisitRecordExamResultsResponse(w http.ResponseWriter) error
+}
+
+type RecordExamResults200ResponseHeaders struct {
+	ETag string
+}
+
+type RecordExamResults200JSONResponse struct {
+	Body    RecordedExamResults
+	Headers RecordExamResults200ResponseHeaders
+}
+
+func (response RecordExamResults200JSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults400ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults401ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults403ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults404ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults409ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults412ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults413ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults415ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults429ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults500ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults503ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublicationsRequestObject struct {
+	ExamId ExamId `json:"examId"`
+	Params ListExamPublicationsParams
+}
+
+type ListExamPublicationsResponseObject interface {
+	VisitListExamPublicationsResponse(w http.ResponseWriter) error
+}
+
+type ListExamPublications200JSONResponse ExamPublicationList
+
+func (response ListExamPublications200JSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications400ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications401ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications403ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications404ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications429ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications500ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications503ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListInstitutionsRequestObject struct {
 	Params ListInstitutionsParams
 }
@@ -6218,7 +12664,8 @@ func (response ListInstitutions503ApplicationProblemPlusJSONResponse) VisitListI
 }
 
 type CreateInstitutionRequestObject struct {
-	Body *CreateInstitutionJSONRequestBody
+	Params CreateInstitutionParams
+	Body   *CreateInstitutionJSONRequestBody
 }
 
 type CreateInstitutionResponseObject interface {
@@ -6344,6 +12791,22 @@ func (response CreateInstitution415ApplicationProblemPlusJSONResponse) VisitCrea
 	return err
 }
 
+type CreateInstitution422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInstitution422ApplicationProblemPlusJSONResponse) VisitCreateInstitutionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateInstitution429ApplicationProblemPlusJSONResponse struct {
 	TooManyRequestsApplicationProblemPlusJSONResponse
 }
@@ -6384,6 +12847,155 @@ type CreateInstitution503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateInstitution503ApplicationProblemPlusJSONResponse) VisitCreateInstitutionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstitutionRequestObject struct {
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+}
+
+type DeleteInstitutionResponseObject interface {
+	VisitDeleteInstitutionResponse(w http.ResponseWriter) error
+}
+
+type DeleteInstitution204Response struct {
+}
+
+func (response DeleteInstitution204Response) VisitDeleteInstitutionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteInstitution400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstitution400ApplicationProblemPlusJSONResponse) VisitDeleteInstitutionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstitution401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstitution401ApplicationProblemPlusJSONResponse) VisitDeleteInstitutionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstitution403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstitution403ApplicationProblemPlusJSONResponse) VisitDeleteInstitutionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstitution404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstitution404ApplicationProblemPlusJSONResponse) VisitDeleteInstitutionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstitution409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstitution409ApplicationProblemPlusJSONResponse) VisitDeleteInstitutionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstitution429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstitution429ApplicationProblemPlusJSONResponse) VisitDeleteInstitutionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstitution500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstitution500ApplicationProblemPlusJSONResponse) VisitDeleteInstitutionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstitution503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstitution503ApplicationProblemPlusJSONResponse) VisitDeleteInstitutionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6724,6 +13336,333 @@ func (response UpdateInstitution503ApplicationProblemPlusJSONResponse) VisitUpda
 	return err
 }
 
+type GetGradingScaleRequestObject struct {
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+}
+
+type GetGradingScaleResponseObject interface {
+	VisitGetGradingScaleResponse(w http.ResponseWriter) error
+}
+
+type GetGradingScale200JSONResponse GradingScale
+
+func (response GetGradingScale200JSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale400ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale401ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale403ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale404ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale429ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale500ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale503ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScaleRequestObject struct {
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+	Body          *ReplaceGradingScaleJSONRequestBody
+}
+
+type ReplaceGradingScaleResponseObject interface {
+	VisitReplaceGradingScaleResponse(w http.ResponseWriter) error
+}
+
+type ReplaceGradingScale200JSONResponse GradingScale
+
+func (response ReplaceGradingScale200JSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale400ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale401ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale403ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale404ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale409ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale413ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale415ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale429ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale500ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale503ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListPermissionsRequestObject struct {
 }
 
@@ -6970,7 +13909,8 @@ func (response ListRoles503ApplicationProblemPlusJSONResponse) VisitListRolesRes
 }
 
 type CreateRoleRequestObject struct {
-	Body *CreateRoleJSONRequestBody
+	Params CreateRoleParams
+	Body   *CreateRoleJSONRequestBody
 }
 
 type CreateRoleResponseObject interface {
@@ -7092,6 +14032,22 @@ func (response CreateRole415ApplicationProblemPlusJSONResponse) VisitCreateRoleR
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRole422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateRole422ApplicationProblemPlusJSONResponse) VisitCreateRoleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7749,7 +14705,8 @@ func (response ListSections503ApplicationProblemPlusJSONResponse) VisitListSecti
 }
 
 type CreateSectionRequestObject struct {
-	Body *CreateSectionJSONRequestBody
+	Params CreateSectionParams
+	Body   *CreateSectionJSONRequestBody
 }
 
 type CreateSectionResponseObject interface {
@@ -7875,6 +14832,22 @@ func (response CreateSection415ApplicationProblemPlusJSONResponse) VisitCreateSe
 	return err
 }
 
+type CreateSection422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSection422ApplicationProblemPlusJSONResponse) VisitCreateSectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateSection429ApplicationProblemPlusJSONResponse struct {
 	TooManyRequestsApplicationProblemPlusJSONResponse
 }
@@ -7915,6 +14888,155 @@ type CreateSection503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateSection503ApplicationProblemPlusJSONResponse) VisitCreateSectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSectionRequestObject struct {
+	SectionId openapi_types.UUID `json:"sectionId"`
+}
+
+type DeleteSectionResponseObject interface {
+	VisitDeleteSectionResponse(w http.ResponseWriter) error
+}
+
+type DeleteSection204Response struct {
+}
+
+func (response DeleteSection204Response) VisitDeleteSectionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteSection400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSection400ApplicationProblemPlusJSONResponse) VisitDeleteSectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSection401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSection401ApplicationProblemPlusJSONResponse) VisitDeleteSectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSection403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSection403ApplicationProblemPlusJSONResponse) VisitDeleteSectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSection404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSection404ApplicationProblemPlusJSONResponse) VisitDeleteSectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSection409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSection409ApplicationProblemPlusJSONResponse) VisitDeleteSectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSection429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSection429ApplicationProblemPlusJSONResponse) VisitDeleteSectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSection500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSection500ApplicationProblemPlusJSONResponse) VisitDeleteSectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSection503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSection503ApplicationProblemPlusJSONResponse) VisitDeleteSectionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8243,6 +15365,524 @@ type UpdateSection503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateSection503ApplicationProblemPlusJSONResponse) VisitUpdateSectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegisterRequestObject struct {
+	SectionId RegisterSectionId `json:"sectionId"`
+	Date      RegisterDate      `json:"date"`
+	Params    GetRegisterParams
+}
+
+type GetRegisterResponseObject interface {
+	VisitGetRegisterResponse(w http.ResponseWriter) error
+}
+
+type GetRegister200ResponseHeaders struct {
+	ETag string
+}
+
+type GetRegister200JSONResponse struct {
+	Body    Register
+	Headers GetRegister200ResponseHeaders
+}
+
+func (response GetRegister200JSONResponse) VisitGetRegisterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegister304ResponseHeaders struct {
+	ETag string
+}
+
+type GetRegister304Response struct {
+	Headers GetRegister304ResponseHeaders
+}
+
+func (response GetRegister304Response) VisitGetRegisterResponse(w http.ResponseWriter) error {
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetRegister400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetRegister400ApplicationProblemPlusJSONResponse) VisitGetRegisterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegister401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetRegister401ApplicationProblemPlusJSONResponse) VisitGetRegisterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegister403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetRegister403ApplicationProblemPlusJSONResponse) VisitGetRegisterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegister404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetRegister404ApplicationProblemPlusJSONResponse) VisitGetRegisterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegister429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetRegister429ApplicationProblemPlusJSONResponse) VisitGetRegisterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegister500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetRegister500ApplicationProblemPlusJSONResponse) VisitGetRegisterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegister503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetRegister503ApplicationProblemPlusJSONResponse) VisitGetRegisterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAttendanceRequestObject struct {
+	SectionId RegisterSectionId `json:"sectionId"`
+	Date      RegisterDate      `json:"date"`
+	Params    MarkAttendanceParams
+	Body      *MarkAttendanceJSONRequestBody
+}
+
+type MarkAttendanceResponseObject interface {
+	VisitMarkAttendanceResponse(w http.ResponseWriter) error
+}
+
+type MarkAttendance200ResponseHeaders struct {
+	ETag string
+}
+
+type MarkAttendance200JSONResponse struct {
+	Body    Register
+	Headers MarkAttendance200ResponseHeaders
+}
+
+func (response MarkAttendance200JSONResponse) VisitMarkAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAttendance400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response MarkAttendance400ApplicationProblemPlusJSONResponse) VisitMarkAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAttendance401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MarkAttendance401ApplicationProblemPlusJSONResponse) VisitMarkAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAttendance403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MarkAttendance403ApplicationProblemPlusJSONResponse) VisitMarkAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAttendance404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response MarkAttendance404ApplicationProblemPlusJSONResponse) VisitMarkAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAttendance409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response MarkAttendance409ApplicationProblemPlusJSONResponse) VisitMarkAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAttendance412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response MarkAttendance412ApplicationProblemPlusJSONResponse) VisitMarkAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAttendance413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response MarkAttendance413ApplicationProblemPlusJSONResponse) VisitMarkAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAttendance415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response MarkAttendance415ApplicationProblemPlusJSONResponse) VisitMarkAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAttendance429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response MarkAttendance429ApplicationProblemPlusJSONResponse) VisitMarkAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAttendance500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response MarkAttendance500ApplicationProblemPlusJSONResponse) VisitMarkAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAttendance503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response MarkAttendance503ApplicationProblemPlusJSONResponse) VisitMarkAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCorrectionsRequestObject struct {
+	SectionId RegisterSectionId `json:"sectionId"`
+	Date      RegisterDate      `json:"date"`
+	Params    ListCorrectionsParams
+}
+
+type ListCorrectionsResponseObject interface {
+	VisitListCorrectionsResponse(w http.ResponseWriter) error
+}
+
+type ListCorrections200JSONResponse CorrectionList
+
+func (response ListCorrections200JSONResponse) VisitListCorrectionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCorrections400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListCorrections400ApplicationProblemPlusJSONResponse) VisitListCorrectionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCorrections401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListCorrections401ApplicationProblemPlusJSONResponse) VisitListCorrectionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCorrections403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListCorrections403ApplicationProblemPlusJSONResponse) VisitListCorrectionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCorrections404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListCorrections404ApplicationProblemPlusJSONResponse) VisitListCorrectionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCorrections429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListCorrections429ApplicationProblemPlusJSONResponse) VisitListCorrectionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCorrections500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListCorrections500ApplicationProblemPlusJSONResponse) VisitListCorrectionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCorrections503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListCorrections503ApplicationProblemPlusJSONResponse) VisitListCorrectionsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8706,7 +16346,8 @@ func (response ListStudents503ApplicationProblemPlusJSONResponse) VisitListStude
 }
 
 type AdmitStudentRequestObject struct {
-	Body *AdmitStudentJSONRequestBody
+	Params AdmitStudentParams
+	Body   *AdmitStudentJSONRequestBody
 }
 
 type AdmitStudentResponseObject interface {
@@ -8834,6 +16475,22 @@ func (response AdmitStudent415ApplicationProblemPlusJSONResponse) VisitAdmitStud
 	return err
 }
 
+type AdmitStudent422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response AdmitStudent422ApplicationProblemPlusJSONResponse) VisitAdmitStudentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type AdmitStudent429ApplicationProblemPlusJSONResponse struct {
 	TooManyRequestsApplicationProblemPlusJSONResponse
 }
@@ -8887,7 +16544,8 @@ func (response AdmitStudent503ApplicationProblemPlusJSONResponse) VisitAdmitStud
 }
 
 type AdmitStudentsRequestObject struct {
-	Body *AdmitStudentsJSONRequestBody
+	Params AdmitStudentsParams
+	Body   *AdmitStudentsJSONRequestBody
 }
 
 type AdmitStudentsResponseObject interface {
@@ -9001,6 +16659,22 @@ func (response AdmitStudents415ApplicationProblemPlusJSONResponse) VisitAdmitStu
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AdmitStudents422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response AdmitStudents422ApplicationProblemPlusJSONResponse) VisitAdmitStudentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -9421,6 +17095,146 @@ type UpdateStudent503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateStudent503ApplicationProblemPlusJSONResponse) VisitUpdateStudentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentAttendanceRequestObject struct {
+	StudentId StudentId `json:"studentId"`
+	Params    ListStudentAttendanceParams
+}
+
+type ListStudentAttendanceResponseObject interface {
+	VisitListStudentAttendanceResponse(w http.ResponseWriter) error
+}
+
+type ListStudentAttendance200JSONResponse StudentAttendanceList
+
+func (response ListStudentAttendance200JSONResponse) VisitListStudentAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentAttendance400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentAttendance400ApplicationProblemPlusJSONResponse) VisitListStudentAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentAttendance401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentAttendance401ApplicationProblemPlusJSONResponse) VisitListStudentAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentAttendance403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentAttendance403ApplicationProblemPlusJSONResponse) VisitListStudentAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentAttendance404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentAttendance404ApplicationProblemPlusJSONResponse) VisitListStudentAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentAttendance429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentAttendance429ApplicationProblemPlusJSONResponse) VisitListStudentAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentAttendance500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentAttendance500ApplicationProblemPlusJSONResponse) VisitListStudentAttendanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentAttendance503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentAttendance503ApplicationProblemPlusJSONResponse) VisitListStudentAttendanceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9900,6 +17714,146 @@ func (response ReplaceGuardians503ApplicationProblemPlusJSONResponse) VisitRepla
 	return err
 }
 
+type ListStudentResultsRequestObject struct {
+	StudentId StudentId `json:"studentId"`
+	Params    ListStudentResultsParams
+}
+
+type ListStudentResultsResponseObject interface {
+	VisitListStudentResultsResponse(w http.ResponseWriter) error
+}
+
+type ListStudentResults200JSONResponse ReportCardList
+
+func (response ListStudentResults200JSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults400ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults401ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults403ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults404ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults429ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults500ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults503ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type TransferStudentRequestObject struct {
 	StudentId StudentId `json:"studentId"`
 	Params    TransferStudentParams
@@ -10057,6 +18011,22 @@ func (response TransferStudent415ApplicationProblemPlusJSONResponse) VisitTransf
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TransferStudent422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response TransferStudent422ApplicationProblemPlusJSONResponse) VisitTransferStudentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -10274,6 +18244,22 @@ func (response WithdrawStudent415ApplicationProblemPlusJSONResponse) VisitWithdr
 	return err
 }
 
+type WithdrawStudent422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawStudent422ApplicationProblemPlusJSONResponse) VisitWithdrawStudentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type WithdrawStudent429ApplicationProblemPlusJSONResponse struct {
 	TooManyRequestsApplicationProblemPlusJSONResponse
 }
@@ -10314,6 +18300,802 @@ type WithdrawStudent503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response WithdrawStudent503ApplicationProblemPlusJSONResponse) VisitWithdrawStudentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSubjectsRequestObject struct {
+	Params ListSubjectsParams
+}
+
+type ListSubjectsResponseObject interface {
+	VisitListSubjectsResponse(w http.ResponseWriter) error
+}
+
+type ListSubjects200JSONResponse SubjectList
+
+func (response ListSubjects200JSONResponse) VisitListSubjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSubjects400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListSubjects400ApplicationProblemPlusJSONResponse) VisitListSubjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSubjects401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSubjects401ApplicationProblemPlusJSONResponse) VisitListSubjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSubjects403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListSubjects403ApplicationProblemPlusJSONResponse) VisitListSubjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSubjects429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSubjects429ApplicationProblemPlusJSONResponse) VisitListSubjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSubjects500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListSubjects500ApplicationProblemPlusJSONResponse) VisitListSubjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSubjects503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSubjects503ApplicationProblemPlusJSONResponse) VisitListSubjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubjectRequestObject struct {
+	Params CreateSubjectParams
+	Body   *CreateSubjectJSONRequestBody
+}
+
+type CreateSubjectResponseObject interface {
+	VisitCreateSubjectResponse(w http.ResponseWriter) error
+}
+
+type CreateSubject201ResponseHeaders struct {
+	Location string
+}
+
+type CreateSubject201JSONResponse struct {
+	Body    Subject
+	Headers CreateSubject201ResponseHeaders
+}
+
+func (response CreateSubject201JSONResponse) VisitCreateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubject400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSubject400ApplicationProblemPlusJSONResponse) VisitCreateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubject401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSubject401ApplicationProblemPlusJSONResponse) VisitCreateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubject403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSubject403ApplicationProblemPlusJSONResponse) VisitCreateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubject409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSubject409ApplicationProblemPlusJSONResponse) VisitCreateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubject413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSubject413ApplicationProblemPlusJSONResponse) VisitCreateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubject415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSubject415ApplicationProblemPlusJSONResponse) VisitCreateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubject422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSubject422ApplicationProblemPlusJSONResponse) VisitCreateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubject429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSubject429ApplicationProblemPlusJSONResponse) VisitCreateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubject500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSubject500ApplicationProblemPlusJSONResponse) VisitCreateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubject503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSubject503ApplicationProblemPlusJSONResponse) VisitCreateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSubjectRequestObject struct {
+	SubjectId openapi_types.UUID `json:"subjectId"`
+}
+
+type DeleteSubjectResponseObject interface {
+	VisitDeleteSubjectResponse(w http.ResponseWriter) error
+}
+
+type DeleteSubject204Response struct {
+}
+
+func (response DeleteSubject204Response) VisitDeleteSubjectResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteSubject400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSubject400ApplicationProblemPlusJSONResponse) VisitDeleteSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSubject401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSubject401ApplicationProblemPlusJSONResponse) VisitDeleteSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSubject403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSubject403ApplicationProblemPlusJSONResponse) VisitDeleteSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSubject404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSubject404ApplicationProblemPlusJSONResponse) VisitDeleteSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSubject409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSubject409ApplicationProblemPlusJSONResponse) VisitDeleteSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSubject429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSubject429ApplicationProblemPlusJSONResponse) VisitDeleteSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSubject500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSubject500ApplicationProblemPlusJSONResponse) VisitDeleteSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSubject503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSubject503ApplicationProblemPlusJSONResponse) VisitDeleteSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSubjectRequestObject struct {
+	SubjectId openapi_types.UUID `json:"subjectId"`
+}
+
+type GetSubjectResponseObject interface {
+	VisitGetSubjectResponse(w http.ResponseWriter) error
+}
+
+type GetSubject200JSONResponse Subject
+
+func (response GetSubject200JSONResponse) VisitGetSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSubject400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetSubject400ApplicationProblemPlusJSONResponse) VisitGetSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSubject401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSubject401ApplicationProblemPlusJSONResponse) VisitGetSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSubject403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetSubject403ApplicationProblemPlusJSONResponse) VisitGetSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSubject404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetSubject404ApplicationProblemPlusJSONResponse) VisitGetSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSubject429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetSubject429ApplicationProblemPlusJSONResponse) VisitGetSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSubject500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetSubject500ApplicationProblemPlusJSONResponse) VisitGetSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSubject503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSubject503ApplicationProblemPlusJSONResponse) VisitGetSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSubjectRequestObject struct {
+	SubjectId                         openapi_types.UUID `json:"subjectId"`
+	JSONBody                          *UpdateSubjectJSONRequestBody
+	ApplicationMergePatchPlusJSONBody *UpdateSubjectApplicationMergePatchPlusJSONRequestBody
+}
+
+type UpdateSubjectResponseObject interface {
+	VisitUpdateSubjectResponse(w http.ResponseWriter) error
+}
+
+type UpdateSubject200JSONResponse Subject
+
+func (response UpdateSubject200JSONResponse) VisitUpdateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSubject400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSubject400ApplicationProblemPlusJSONResponse) VisitUpdateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSubject401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSubject401ApplicationProblemPlusJSONResponse) VisitUpdateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSubject403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSubject403ApplicationProblemPlusJSONResponse) VisitUpdateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSubject404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSubject404ApplicationProblemPlusJSONResponse) VisitUpdateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSubject409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSubject409ApplicationProblemPlusJSONResponse) VisitUpdateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSubject413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSubject413ApplicationProblemPlusJSONResponse) VisitUpdateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSubject415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSubject415ApplicationProblemPlusJSONResponse) VisitUpdateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSubject429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSubject429ApplicationProblemPlusJSONResponse) VisitUpdateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSubject500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSubject500ApplicationProblemPlusJSONResponse) VisitUpdateSubjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSubject503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSubject503ApplicationProblemPlusJSONResponse) VisitUpdateSubjectResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10450,7 +19232,8 @@ func (response ListUsers503ApplicationProblemPlusJSONResponse) VisitListUsersRes
 }
 
 type CreateUserRequestObject struct {
-	Body *CreateUserJSONRequestBody
+	Params CreateUserParams
+	Body   *CreateUserJSONRequestBody
 }
 
 type CreateUserResponseObject interface {
@@ -10572,6 +19355,22 @@ func (response CreateUser415ApplicationProblemPlusJSONResponse) VisitCreateUserR
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser422ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -11418,6 +20217,1392 @@ func (response RevokeUserSession503ApplicationProblemPlusJSONResponse) VisitRevo
 	return err
 }
 
+type ListWebhooksRequestObject struct {
+}
+
+type ListWebhooksResponseObject interface {
+	VisitListWebhooksResponse(w http.ResponseWriter) error
+}
+
+type ListWebhooks200JSONResponse WebhookList
+
+func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhookRequestObject struct {
+	Body *CreateWebhookJSONRequestBody
+}
+
+type CreateWebhookResponseObject interface {
+	VisitCreateWebhookResponse(w http.ResponseWriter) error
+}
+
+type CreateWebhook201ResponseHeaders struct {
+	Location string
+}
+
+type CreateWebhook201JSONResponse struct {
+	Body    WebhookWithSecret
+	Headers CreateWebhook201ResponseHeaders
+}
+
+func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook409ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhookRequestObject struct {
+	WebhookId WebhookId `json:"webhookId"`
+}
+
+type DeleteWebhookResponseObject interface {
+	VisitDeleteWebhookResponse(w http.ResponseWriter) error
+}
+
+type DeleteWebhook204Response struct {
+}
+
+func (response DeleteWebhook204Response) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookRequestObject struct {
+	WebhookId WebhookId `json:"webhookId"`
+}
+
+type GetWebhookResponseObject interface {
+	VisitGetWebhookResponse(w http.ResponseWriter) error
+}
+
+type GetWebhook200JSONResponse Webhook
+
+func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhookRequestObject struct {
+	WebhookId                         WebhookId `json:"webhookId"`
+	JSONBody                          *UpdateWebhookJSONRequestBody
+	ApplicationMergePatchPlusJSONBody *UpdateWebhookApplicationMergePatchPlusJSONRequestBody
+}
+
+type UpdateWebhookResponseObject interface {
+	VisitUpdateWebhookResponse(w http.ResponseWriter) error
+}
+
+type UpdateWebhook200JSONResponse Webhook
+
+func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook409ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveriesRequestObject struct {
+	WebhookId WebhookId `json:"webhookId"`
+	Params    ListWebhookDeliveriesParams
+}
+
+type ListWebhookDeliveriesResponseObject interface {
+	VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListWebhookDeliveries200JSONResponse WebhookDeliveryList
+
+func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookDeliveryRequestObject struct {
+	WebhookId         WebhookId         `json:"webhookId"`
+	WebhookDeliveryId WebhookDeliveryId `json:"webhookDeliveryId"`
+	Params            ReplayWebhookDeliveryParams
+}
+
+type ReplayWebhookDeliveryResponseObject interface {
+	VisitReplayWebhookDeliveryResponse(w http.ResponseWriter) error
+}
+
+type ReplayWebhookDelivery202JSONResponse WebhookDelivery
+
+func (response ReplayWebhookDelivery202JSONResponse) VisitReplayWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitReplayWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitReplayWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitReplayWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitReplayWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookDelivery409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhookDelivery409ApplicationProblemPlusJSONResponse) VisitReplayWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookDelivery422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhookDelivery422ApplicationProblemPlusJSONResponse) VisitReplayWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitReplayWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitReplayWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitReplayWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecretRequestObject struct {
+	WebhookId WebhookId `json:"webhookId"`
+}
+
+type RotateWebhookSecretResponseObject interface {
+	VisitRotateWebhookSecretResponse(w http.ResponseWriter) error
+}
+
+type RotateWebhookSecret200JSONResponse WebhookWithSecret
+
+func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhookRequestObject struct {
+	WebhookId WebhookId `json:"webhookId"`
+	Params    TestWebhookParams
+}
+
+type TestWebhookResponseObject interface {
+	VisitTestWebhookResponse(w http.ResponseWriter) error
+}
+
+type TestWebhook202JSONResponse WebhookDelivery
+
+func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook422ApplicationProblemPlusJSONResponse struct {
+	IdempotencyKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListAcademicYears List academic years
@@ -11426,12 +21611,33 @@ type StrictServerInterface interface {
 	// CreateAcademicYear Create an academic year
 	// (POST /v1/academic-years)
 	CreateAcademicYear(ctx context.Context, request CreateAcademicYearRequestObject) (CreateAcademicYearResponseObject, error)
+	// DeleteAcademicYear Delete an academic year
+	// (DELETE /v1/academic-years/{academicYearId})
+	DeleteAcademicYear(ctx context.Context, request DeleteAcademicYearRequestObject) (DeleteAcademicYearResponseObject, error)
 	// GetAcademicYear Get an academic year
 	// (GET /v1/academic-years/{academicYearId})
 	GetAcademicYear(ctx context.Context, request GetAcademicYearRequestObject) (GetAcademicYearResponseObject, error)
 	// UpdateAcademicYear Change an academic year
 	// (PATCH /v1/academic-years/{academicYearId})
 	UpdateAcademicYear(ctx context.Context, request UpdateAcademicYearRequestObject) (UpdateAcademicYearResponseObject, error)
+	// GetCalendar A year's calendar
+	// (GET /v1/academic-years/{academicYearId}/calendar)
+	GetCalendar(ctx context.Context, request GetCalendarRequestObject) (GetCalendarResponseObject, error)
+	// ReplaceCalendar Replace a year's calendar
+	// (PUT /v1/academic-years/{academicYearId}/calendar)
+	ReplaceCalendar(ctx context.Context, request ReplaceCalendarRequestObject) (ReplaceCalendarResponseObject, error)
+	// ListMissingRegisters Registers that were not taken
+	// (GET /v1/attendance/missing)
+	ListMissingRegisters(ctx context.Context, request ListMissingRegistersRequestObject) (ListMissingRegistersResponseObject, error)
+	// GetAttendanceSummary How many attended
+	// (GET /v1/attendance/summary)
+	GetAttendanceSummary(ctx context.Context, request GetAttendanceSummaryRequestObject) (GetAttendanceSummaryResponseObject, error)
+	// ListAuditEvents List audit events
+	// (GET /v1/audit-events)
+	ListAuditEvents(ctx context.Context, request ListAuditEventsRequestObject) (ListAuditEventsResponseObject, error)
+	// VerifyAuditEvents Verify the audit trail
+	// (POST /v1/audit-events/verify)
+	VerifyAuditEvents(ctx context.Context, request VerifyAuditEventsRequestObject) (VerifyAuditEventsResponseObject, error)
 	// Login Sign in
 	// (POST /v1/auth/login)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
@@ -11468,24 +21674,66 @@ type StrictServerInterface interface {
 	// CreateClass Create a class
 	// (POST /v1/classes)
 	CreateClass(ctx context.Context, request CreateClassRequestObject) (CreateClassResponseObject, error)
+	// DeleteClass Delete a class
+	// (DELETE /v1/classes/{classId})
+	DeleteClass(ctx context.Context, request DeleteClassRequestObject) (DeleteClassResponseObject, error)
 	// GetClass Get a class
 	// (GET /v1/classes/{classId})
 	GetClass(ctx context.Context, request GetClassRequestObject) (GetClassResponseObject, error)
 	// UpdateClass Change a class
 	// (PATCH /v1/classes/{classId})
 	UpdateClass(ctx context.Context, request UpdateClassRequestObject) (UpdateClassResponseObject, error)
+	// ListExams List exams
+	// (GET /v1/exams)
+	ListExams(ctx context.Context, request ListExamsRequestObject) (ListExamsResponseObject, error)
+	// CreateExam Create an exam
+	// (POST /v1/exams)
+	CreateExam(ctx context.Context, request CreateExamRequestObject) (CreateExamResponseObject, error)
+	// DeleteExam Delete an exam
+	// (DELETE /v1/exams/{examId})
+	DeleteExam(ctx context.Context, request DeleteExamRequestObject) (DeleteExamResponseObject, error)
+	// GetExam Get an exam
+	// (GET /v1/exams/{examId})
+	GetExam(ctx context.Context, request GetExamRequestObject) (GetExamResponseObject, error)
+	// UpdateExam Change an exam, or take it a step further
+	// (PATCH /v1/exams/{examId})
+	UpdateExam(ctx context.Context, request UpdateExamRequestObject) (UpdateExamResponseObject, error)
+	// ListExamPapers An exam's papers
+	// (GET /v1/exams/{examId}/papers)
+	ListExamPapers(ctx context.Context, request ListExamPapersRequestObject) (ListExamPapersResponseObject, error)
+	// ReplaceExamPapers Replace an exam's papers
+	// (PUT /v1/exams/{examId}/papers)
+	ReplaceExamPapers(ctx context.Context, request ReplaceExamPapersRequestObject) (ReplaceExamPapersResponseObject, error)
+	// ListExamResults The mark sheet of a paper
+	// (GET /v1/exams/{examId}/papers/{subjectId}/results)
+	ListExamResults(ctx context.Context, request ListExamResultsRequestObject) (ListExamResultsResponseObject, error)
+	// RecordExamResults Enter results
+	// (PUT /v1/exams/{examId}/papers/{subjectId}/results)
+	RecordExamResults(ctx context.Context, request RecordExamResultsRequestObject) (RecordExamResultsResponseObject, error)
+	// ListExamPublications The published versions of an exam
+	// (GET /v1/exams/{examId}/publications)
+	ListExamPublications(ctx context.Context, request ListExamPublicationsRequestObject) (ListExamPublicationsResponseObject, error)
 	// ListInstitutions List institutions
 	// (GET /v1/institutions)
 	ListInstitutions(ctx context.Context, request ListInstitutionsRequestObject) (ListInstitutionsResponseObject, error)
 	// CreateInstitution Create an institution
 	// (POST /v1/institutions)
 	CreateInstitution(ctx context.Context, request CreateInstitutionRequestObject) (CreateInstitutionResponseObject, error)
+	// DeleteInstitution Delete an institution
+	// (DELETE /v1/institutions/{institutionId})
+	DeleteInstitution(ctx context.Context, request DeleteInstitutionRequestObject) (DeleteInstitutionResponseObject, error)
 	// GetInstitution Get an institution
 	// (GET /v1/institutions/{institutionId})
 	GetInstitution(ctx context.Context, request GetInstitutionRequestObject) (GetInstitutionResponseObject, error)
 	// UpdateInstitution Change an institution
 	// (PATCH /v1/institutions/{institutionId})
 	UpdateInstitution(ctx context.Context, request UpdateInstitutionRequestObject) (UpdateInstitutionResponseObject, error)
+	// GetGradingScale Get a grading scale
+	// (GET /v1/institutions/{institutionId}/grading-scale)
+	GetGradingScale(ctx context.Context, request GetGradingScaleRequestObject) (GetGradingScaleResponseObject, error)
+	// ReplaceGradingScale Replace a grading scale
+	// (PUT /v1/institutions/{institutionId}/grading-scale)
+	ReplaceGradingScale(ctx context.Context, request ReplaceGradingScaleRequestObject) (ReplaceGradingScaleResponseObject, error)
 	// ListPermissions List permissions
 	// (GET /v1/permissions)
 	ListPermissions(ctx context.Context, request ListPermissionsRequestObject) (ListPermissionsResponseObject, error)
@@ -11510,12 +21758,24 @@ type StrictServerInterface interface {
 	// CreateSection Create a section
 	// (POST /v1/sections)
 	CreateSection(ctx context.Context, request CreateSectionRequestObject) (CreateSectionResponseObject, error)
+	// DeleteSection Delete a section
+	// (DELETE /v1/sections/{sectionId})
+	DeleteSection(ctx context.Context, request DeleteSectionRequestObject) (DeleteSectionResponseObject, error)
 	// GetSection Get a section
 	// (GET /v1/sections/{sectionId})
 	GetSection(ctx context.Context, request GetSectionRequestObject) (GetSectionResponseObject, error)
 	// UpdateSection Change a section
 	// (PATCH /v1/sections/{sectionId})
 	UpdateSection(ctx context.Context, request UpdateSectionRequestObject) (UpdateSectionResponseObject, error)
+	// GetRegister A section's register of a day
+	// (GET /v1/sections/{sectionId}/attendance/{date})
+	GetRegister(ctx context.Context, request GetRegisterRequestObject) (GetRegisterResponseObject, error)
+	// MarkAttendance Take or correct a section's register of a day
+	// (PUT /v1/sections/{sectionId}/attendance/{date})
+	MarkAttendance(ctx context.Context, request MarkAttendanceRequestObject) (MarkAttendanceResponseObject, error)
+	// ListCorrections Corrections of a register
+	// (GET /v1/sections/{sectionId}/attendance/{date}/corrections)
+	ListCorrections(ctx context.Context, request ListCorrectionsRequestObject) (ListCorrectionsResponseObject, error)
 	// ListTeachers A section's teachers
 	// (GET /v1/sections/{sectionId}/teachers)
 	ListTeachers(ctx context.Context, request ListTeachersRequestObject) (ListTeachersResponseObject, error)
@@ -11537,6 +21797,9 @@ type StrictServerInterface interface {
 	// UpdateStudent Change a student
 	// (PATCH /v1/students/{studentId})
 	UpdateStudent(ctx context.Context, request UpdateStudentRequestObject) (UpdateStudentResponseObject, error)
+	// ListStudentAttendance A student's attendance
+	// (GET /v1/students/{studentId}/attendance)
+	ListStudentAttendance(ctx context.Context, request ListStudentAttendanceRequestObject) (ListStudentAttendanceResponseObject, error)
 	// ListEnrollments A student's enrollments
 	// (GET /v1/students/{studentId}/enrollments)
 	ListEnrollments(ctx context.Context, request ListEnrollmentsRequestObject) (ListEnrollmentsResponseObject, error)
@@ -11546,12 +21809,30 @@ type StrictServerInterface interface {
 	// ReplaceGuardians Replace a student's guardians
 	// (PUT /v1/students/{studentId}/guardians)
 	ReplaceGuardians(ctx context.Context, request ReplaceGuardiansRequestObject) (ReplaceGuardiansResponseObject, error)
+	// ListStudentResults A student's published results
+	// (GET /v1/students/{studentId}/results)
+	ListStudentResults(ctx context.Context, request ListStudentResultsRequestObject) (ListStudentResultsResponseObject, error)
 	// TransferStudent Transfer a student
 	// (POST /v1/students/{studentId}/transfer)
 	TransferStudent(ctx context.Context, request TransferStudentRequestObject) (TransferStudentResponseObject, error)
 	// WithdrawStudent Withdraw a student
 	// (POST /v1/students/{studentId}/withdraw)
 	WithdrawStudent(ctx context.Context, request WithdrawStudentRequestObject) (WithdrawStudentResponseObject, error)
+	// ListSubjects List subjects
+	// (GET /v1/subjects)
+	ListSubjects(ctx context.Context, request ListSubjectsRequestObject) (ListSubjectsResponseObject, error)
+	// CreateSubject Create a subject
+	// (POST /v1/subjects)
+	CreateSubject(ctx context.Context, request CreateSubjectRequestObject) (CreateSubjectResponseObject, error)
+	// DeleteSubject Delete a subject
+	// (DELETE /v1/subjects/{subjectId})
+	DeleteSubject(ctx context.Context, request DeleteSubjectRequestObject) (DeleteSubjectResponseObject, error)
+	// GetSubject Get a subject
+	// (GET /v1/subjects/{subjectId})
+	GetSubject(ctx context.Context, request GetSubjectRequestObject) (GetSubjectResponseObject, error)
+	// UpdateSubject Change a subject
+	// (PATCH /v1/subjects/{subjectId})
+	UpdateSubject(ctx context.Context, request UpdateSubjectRequestObject) (UpdateSubjectResponseObject, error)
 	// ListUsers List users
 	// (GET /v1/users)
 	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
@@ -11573,6 +21854,33 @@ type StrictServerInterface interface {
 	// RevokeUserSession End a user's session
 	// (DELETE /v1/users/{userId}/sessions/{sessionId})
 	RevokeUserSession(ctx context.Context, request RevokeUserSessionRequestObject) (RevokeUserSessionResponseObject, error)
+	// ListWebhooks List webhooks
+	// (GET /v1/webhooks)
+	ListWebhooks(ctx context.Context, request ListWebhooksRequestObject) (ListWebhooksResponseObject, error)
+	// CreateWebhook Create a webhook
+	// (POST /v1/webhooks)
+	CreateWebhook(ctx context.Context, request CreateWebhookRequestObject) (CreateWebhookResponseObject, error)
+	// DeleteWebhook Delete a webhook
+	// (DELETE /v1/webhooks/{webhookId})
+	DeleteWebhook(ctx context.Context, request DeleteWebhookRequestObject) (DeleteWebhookResponseObject, error)
+	// GetWebhook Get a webhook
+	// (GET /v1/webhooks/{webhookId})
+	GetWebhook(ctx context.Context, request GetWebhookRequestObject) (GetWebhookResponseObject, error)
+	// UpdateWebhook Change a webhook
+	// (PATCH /v1/webhooks/{webhookId})
+	UpdateWebhook(ctx context.Context, request UpdateWebhookRequestObject) (UpdateWebhookResponseObject, error)
+	// ListWebhookDeliveries List the deliveries of a webhook
+	// (GET /v1/webhooks/{webhookId}/deliveries)
+	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
+	// ReplayWebhookDelivery Deliver again
+	// (POST /v1/webhooks/{webhookId}/deliveries/{webhookDeliveryId}/replay)
+	ReplayWebhookDelivery(ctx context.Context, request ReplayWebhookDeliveryRequestObject) (ReplayWebhookDeliveryResponseObject, error)
+	// RotateWebhookSecret Change the secret of a webhook
+	// (POST /v1/webhooks/{webhookId}/rotate-secret)
+	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
+	// TestWebhook Send a test event
+	// (POST /v1/webhooks/{webhookId}/test)
+	TestWebhook(ctx context.Context, request TestWebhookRequestObject) (TestWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -11613,8 +21921,10 @@ func (sh *strictHandler) ListAcademicYears(ctx echo.Context, params ListAcademic
 }
 
 // CreateAcademicYear operation middleware
-func (sh *strictHandler) CreateAcademicYear(ctx echo.Context) error {
+func (sh *strictHandler) CreateAcademicYear(ctx echo.Context, params CreateAcademicYearParams) error {
 	var request CreateAcademicYearRequestObject
+
+	request.Params = params
 
 	var body CreateAcademicYearJSONRequestBody
 	var err error
@@ -11652,6 +21962,31 @@ func (sh *strictHandler) CreateAcademicYear(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(CreateAcademicYearResponseObject); ok {
 		return validResponse.VisitCreateAcademicYearResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteAcademicYear operation middleware
+func (sh *strictHandler) DeleteAcademicYear(ctx echo.Context, academicYearId openapi_types.UUID) error {
+	var request DeleteAcademicYearRequestObject
+
+	request.AcademicYearId = academicYearId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteAcademicYear(ctx.Request().Context(), request.(DeleteAcademicYearRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteAcademicYear")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteAcademicYearResponseObject); ok {
+		return validResponse.VisitDeleteAcademicYearResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -11752,6 +22087,200 @@ func (sh *strictHandler) UpdateAcademicYear(ctx echo.Context, academicYearId ope
 		return err
 	} else if validResponse, ok := response.(UpdateAcademicYearResponseObject); ok {
 		return validResponse.VisitUpdateAcademicYearResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCalendar operation middleware
+func (sh *strictHandler) GetCalendar(ctx echo.Context, academicYearId openapi_types.UUID) error {
+	var request GetCalendarRequestObject
+
+	request.AcademicYearId = academicYearId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCalendar(ctx.Request().Context(), request.(GetCalendarRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCalendar")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetCalendarResponseObject); ok {
+		return validResponse.VisitGetCalendarResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceCalendar operation middleware
+func (sh *strictHandler) ReplaceCalendar(ctx echo.Context, academicYearId openapi_types.UUID) error {
+	var request ReplaceCalendarRequestObject
+
+	request.AcademicYearId = academicYearId
+
+	var body ReplaceCalendarJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceCalendar(ctx.Request().Context(), request.(ReplaceCalendarRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceCalendar")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceCalendarResponseObject); ok {
+		return validResponse.VisitReplaceCalendarResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMissingRegisters operation middleware
+func (sh *strictHandler) ListMissingRegisters(ctx echo.Context, params ListMissingRegistersParams) error {
+	var request ListMissingRegistersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMissingRegisters(ctx.Request().Context(), request.(ListMissingRegistersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMissingRegisters")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMissingRegistersResponseObject); ok {
+		return validResponse.VisitListMissingRegistersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetAttendanceSummary operation middleware
+func (sh *strictHandler) GetAttendanceSummary(ctx echo.Context, params GetAttendanceSummaryParams) error {
+	var request GetAttendanceSummaryRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAttendanceSummary(ctx.Request().Context(), request.(GetAttendanceSummaryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAttendanceSummary")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetAttendanceSummaryResponseObject); ok {
+		return validResponse.VisitGetAttendanceSummaryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAuditEvents operation middleware
+func (sh *strictHandler) ListAuditEvents(ctx echo.Context, params ListAuditEventsParams) error {
+	var request ListAuditEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAuditEvents(ctx.Request().Context(), request.(ListAuditEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAuditEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAuditEventsResponseObject); ok {
+		return validResponse.VisitListAuditEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// VerifyAuditEvents operation middleware
+func (sh *strictHandler) VerifyAuditEvents(ctx echo.Context) error {
+	var request VerifyAuditEventsRequestObject
+
+	var body VerifyAuditEventsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.VerifyAuditEvents(ctx.Request().Context(), request.(VerifyAuditEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VerifyAuditEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(VerifyAuditEventsResponseObject); ok {
+		return validResponse.VisitVerifyAuditEventsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -12110,8 +22639,10 @@ func (sh *strictHandler) ListClasses(ctx echo.Context, params ListClassesParams)
 }
 
 // CreateClass operation middleware
-func (sh *strictHandler) CreateClass(ctx echo.Context) error {
+func (sh *strictHandler) CreateClass(ctx echo.Context, params CreateClassParams) error {
 	var request CreateClassRequestObject
+
+	request.Params = params
 
 	var body CreateClassJSONRequestBody
 	var err error
@@ -12149,6 +22680,31 @@ func (sh *strictHandler) CreateClass(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(CreateClassResponseObject); ok {
 		return validResponse.VisitCreateClassResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteClass operation middleware
+func (sh *strictHandler) DeleteClass(ctx echo.Context, classId openapi_types.UUID) error {
+	var request DeleteClassRequestObject
+
+	request.ClassId = classId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteClass(ctx.Request().Context(), request.(DeleteClassRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteClass")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteClassResponseObject); ok {
+		return validResponse.VisitDeleteClassResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -12255,6 +22811,381 @@ func (sh *strictHandler) UpdateClass(ctx echo.Context, classId openapi_types.UUI
 	return nil
 }
 
+// ListExams operation middleware
+func (sh *strictHandler) ListExams(ctx echo.Context, params ListExamsParams) error {
+	var request ListExamsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExams(ctx.Request().Context(), request.(ListExamsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExams")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListExamsResponseObject); ok {
+		return validResponse.VisitListExamsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateExam operation middleware
+func (sh *strictHandler) CreateExam(ctx echo.Context, params CreateExamParams) error {
+	var request CreateExamRequestObject
+
+	request.Params = params
+
+	var body CreateExamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateExam(ctx.Request().Context(), request.(CreateExamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateExam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateExamResponseObject); ok {
+		return validResponse.VisitCreateExamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteExam operation middleware
+func (sh *strictHandler) DeleteExam(ctx echo.Context, examId ExamId) error {
+	var request DeleteExamRequestObject
+
+	request.ExamId = examId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteExam(ctx.Request().Context(), request.(DeleteExamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteExam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteExamResponseObject); ok {
+		return validResponse.VisitDeleteExamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetExam operation middleware
+func (sh *strictHandler) GetExam(ctx echo.Context, examId ExamId) error {
+	var request GetExamRequestObject
+
+	request.ExamId = examId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetExam(ctx.Request().Context(), request.(GetExamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetExam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetExamResponseObject); ok {
+		return validResponse.VisitGetExamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateExam operation middleware
+func (sh *strictHandler) UpdateExam(ctx echo.Context, examId ExamId, params UpdateExamParams) error {
+	var request UpdateExamRequestObject
+
+	request.ExamId = examId
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body UpdateExamJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/merge-patch+json") {
+		var body UpdateExamApplicationMergePatchPlusJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.ApplicationMergePatchPlusJSONBody = &body
+
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateExam(ctx.Request().Context(), request.(UpdateExamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateExam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateExamResponseObject); ok {
+		return validResponse.VisitUpdateExamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListExamPapers operation middleware
+func (sh *strictHandler) ListExamPapers(ctx echo.Context, examId ExamId) error {
+	var request ListExamPapersRequestObject
+
+	request.ExamId = examId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExamPapers(ctx.Request().Context(), request.(ListExamPapersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExamPapers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListExamPapersResponseObject); ok {
+		return validResponse.VisitListExamPapersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceExamPapers operation middleware
+func (sh *strictHandler) ReplaceExamPapers(ctx echo.Context, examId ExamId) error {
+	var request ReplaceExamPapersRequestObject
+
+	request.ExamId = examId
+
+	var body ReplaceExamPapersJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceExamPapers(ctx.Request().Context(), request.(ReplaceExamPapersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceExamPapers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceExamPapersResponseObject); ok {
+		return validResponse.VisitReplaceExamPapersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListExamResults operation middleware
+func (sh *strictHandler) ListExamResults(ctx echo.Context, examId ExamId, subjectId openapi_types.UUID, params ListExamResultsParams) error {
+	var request ListExamResultsRequestObject
+
+	request.ExamId = examId
+	request.SubjectId = subjectId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExamResults(ctx.Request().Context(), request.(ListExamResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExamResults")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListExamResultsResponseObject); ok {
+		return validResponse.VisitListExamResultsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RecordExamResults operation middleware
+func (sh *strictHandler) RecordExamResults(ctx echo.Context, examId ExamId, subjectId openapi_types.UUID, params RecordExamResultsParams) error {
+	var request RecordExamResultsRequestObject
+
+	request.ExamId = examId
+	request.SubjectId = subjectId
+	request.Params = params
+
+	var body RecordExamResultsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RecordExamResults(ctx.Request().Context(), request.(RecordExamResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RecordExamResults")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RecordExamResultsResponseObject); ok {
+		return validResponse.VisitRecordExamResultsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListExamPublications operation middleware
+func (sh *strictHandler) ListExamPublications(ctx echo.Context, examId ExamId, params ListExamPublicationsParams) error {
+	var request ListExamPublicationsRequestObject
+
+	request.ExamId = examId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExamPublications(ctx.Request().Context(), request.(ListExamPublicationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExamPublications")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListExamPublicationsResponseObject); ok {
+		return validResponse.VisitListExamPublicationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListInstitutions operation middleware
 func (sh *strictHandler) ListInstitutions(ctx echo.Context, params ListInstitutionsParams) error {
 	var request ListInstitutionsRequestObject
@@ -12281,8 +23212,10 @@ func (sh *strictHandler) ListInstitutions(ctx echo.Context, params ListInstituti
 }
 
 // CreateInstitution operation middleware
-func (sh *strictHandler) CreateInstitution(ctx echo.Context) error {
+func (sh *strictHandler) CreateInstitution(ctx echo.Context, params CreateInstitutionParams) error {
 	var request CreateInstitutionRequestObject
+
+	request.Params = params
 
 	var body CreateInstitutionJSONRequestBody
 	var err error
@@ -12320,6 +23253,31 @@ func (sh *strictHandler) CreateInstitution(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(CreateInstitutionResponseObject); ok {
 		return validResponse.VisitCreateInstitutionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteInstitution operation middleware
+func (sh *strictHandler) DeleteInstitution(ctx echo.Context, institutionId openapi_types.UUID) error {
+	var request DeleteInstitutionRequestObject
+
+	request.InstitutionId = institutionId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteInstitution(ctx.Request().Context(), request.(DeleteInstitutionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteInstitution")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteInstitutionResponseObject); ok {
+		return validResponse.VisitDeleteInstitutionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -12426,6 +23384,79 @@ func (sh *strictHandler) UpdateInstitution(ctx echo.Context, institutionId opena
 	return nil
 }
 
+// GetGradingScale operation middleware
+func (sh *strictHandler) GetGradingScale(ctx echo.Context, institutionId openapi_types.UUID) error {
+	var request GetGradingScaleRequestObject
+
+	request.InstitutionId = institutionId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetGradingScale(ctx.Request().Context(), request.(GetGradingScaleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetGradingScale")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetGradingScaleResponseObject); ok {
+		return validResponse.VisitGetGradingScaleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceGradingScale operation middleware
+func (sh *strictHandler) ReplaceGradingScale(ctx echo.Context, institutionId openapi_types.UUID) error {
+	var request ReplaceGradingScaleRequestObject
+
+	request.InstitutionId = institutionId
+
+	var body ReplaceGradingScaleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceGradingScale(ctx.Request().Context(), request.(ReplaceGradingScaleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceGradingScale")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceGradingScaleResponseObject); ok {
+		return validResponse.VisitReplaceGradingScaleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListPermissions operation middleware
 func (sh *strictHandler) ListPermissions(ctx echo.Context) error {
 	var request ListPermissionsRequestObject
@@ -12475,8 +23506,10 @@ func (sh *strictHandler) ListRoles(ctx echo.Context, params ListRolesParams) err
 }
 
 // CreateRole operation middleware
-func (sh *strictHandler) CreateRole(ctx echo.Context) error {
+func (sh *strictHandler) CreateRole(ctx echo.Context, params CreateRoleParams) error {
 	var request CreateRoleRequestObject
+
+	request.Params = params
 
 	var body CreateRoleJSONRequestBody
 	var err error
@@ -12671,8 +23704,10 @@ func (sh *strictHandler) ListSections(ctx echo.Context, params ListSectionsParam
 }
 
 // CreateSection operation middleware
-func (sh *strictHandler) CreateSection(ctx echo.Context) error {
+func (sh *strictHandler) CreateSection(ctx echo.Context, params CreateSectionParams) error {
 	var request CreateSectionRequestObject
+
+	request.Params = params
 
 	var body CreateSectionJSONRequestBody
 	var err error
@@ -12710,6 +23745,31 @@ func (sh *strictHandler) CreateSection(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(CreateSectionResponseObject); ok {
 		return validResponse.VisitCreateSectionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteSection operation middleware
+func (sh *strictHandler) DeleteSection(ctx echo.Context, sectionId openapi_types.UUID) error {
+	var request DeleteSectionRequestObject
+
+	request.SectionId = sectionId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSection(ctx.Request().Context(), request.(DeleteSectionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSection")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteSectionResponseObject); ok {
+		return validResponse.VisitDeleteSectionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -12816,6 +23876,110 @@ func (sh *strictHandler) UpdateSection(ctx echo.Context, sectionId openapi_types
 	return nil
 }
 
+// GetRegister operation middleware
+func (sh *strictHandler) GetRegister(ctx echo.Context, sectionId RegisterSectionId, date RegisterDate, params GetRegisterParams) error {
+	var request GetRegisterRequestObject
+
+	request.SectionId = sectionId
+	request.Date = date
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRegister(ctx.Request().Context(), request.(GetRegisterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRegister")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetRegisterResponseObject); ok {
+		return validResponse.VisitGetRegisterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MarkAttendance operation middleware
+func (sh *strictHandler) MarkAttendance(ctx echo.Context, sectionId RegisterSectionId, date RegisterDate, params MarkAttendanceParams) error {
+	var request MarkAttendanceRequestObject
+
+	request.SectionId = sectionId
+	request.Date = date
+	request.Params = params
+
+	var body MarkAttendanceJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MarkAttendance(ctx.Request().Context(), request.(MarkAttendanceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MarkAttendance")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MarkAttendanceResponseObject); ok {
+		return validResponse.VisitMarkAttendanceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListCorrections operation middleware
+func (sh *strictHandler) ListCorrections(ctx echo.Context, sectionId RegisterSectionId, date RegisterDate, params ListCorrectionsParams) error {
+	var request ListCorrectionsRequestObject
+
+	request.SectionId = sectionId
+	request.Date = date
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCorrections(ctx.Request().Context(), request.(ListCorrectionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCorrections")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListCorrectionsResponseObject); ok {
+		return validResponse.VisitListCorrectionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTeachers operation middleware
 func (sh *strictHandler) ListTeachers(ctx echo.Context, sectionId openapi_types.UUID) error {
 	var request ListTeachersRequestObject
@@ -12915,8 +24079,10 @@ func (sh *strictHandler) ListStudents(ctx echo.Context, params ListStudentsParam
 }
 
 // AdmitStudent operation middleware
-func (sh *strictHandler) AdmitStudent(ctx echo.Context) error {
+func (sh *strictHandler) AdmitStudent(ctx echo.Context, params AdmitStudentParams) error {
 	var request AdmitStudentRequestObject
+
+	request.Params = params
 
 	var body AdmitStudentJSONRequestBody
 	var err error
@@ -12961,8 +24127,10 @@ func (sh *strictHandler) AdmitStudent(ctx echo.Context) error {
 }
 
 // AdmitStudents operation middleware
-func (sh *strictHandler) AdmitStudents(ctx echo.Context) error {
+func (sh *strictHandler) AdmitStudents(ctx echo.Context, params AdmitStudentsParams) error {
 	var request AdmitStudentsRequestObject
+
+	request.Params = params
 
 	var body AdmitStudentsJSONRequestBody
 	var err error
@@ -13108,6 +24276,32 @@ func (sh *strictHandler) UpdateStudent(ctx echo.Context, studentId StudentId, pa
 	return nil
 }
 
+// ListStudentAttendance operation middleware
+func (sh *strictHandler) ListStudentAttendance(ctx echo.Context, studentId StudentId, params ListStudentAttendanceParams) error {
+	var request ListStudentAttendanceRequestObject
+
+	request.StudentId = studentId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStudentAttendance(ctx.Request().Context(), request.(ListStudentAttendanceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStudentAttendance")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStudentAttendanceResponseObject); ok {
+		return validResponse.VisitListStudentAttendanceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListEnrollments operation middleware
 func (sh *strictHandler) ListEnrollments(ctx echo.Context, studentId StudentId, params ListEnrollmentsParams) error {
 	var request ListEnrollmentsRequestObject
@@ -13201,6 +24395,32 @@ func (sh *strictHandler) ReplaceGuardians(ctx echo.Context, studentId StudentId)
 		return err
 	} else if validResponse, ok := response.(ReplaceGuardiansResponseObject); ok {
 		return validResponse.VisitReplaceGuardiansResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListStudentResults operation middleware
+func (sh *strictHandler) ListStudentResults(ctx echo.Context, studentId StudentId, params ListStudentResultsParams) error {
+	var request ListStudentResultsRequestObject
+
+	request.StudentId = studentId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStudentResults(ctx.Request().Context(), request.(ListStudentResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStudentResults")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStudentResultsResponseObject); ok {
+		return validResponse.VisitListStudentResultsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -13305,6 +24525,204 @@ func (sh *strictHandler) WithdrawStudent(ctx echo.Context, studentId StudentId, 
 	return nil
 }
 
+// ListSubjects operation middleware
+func (sh *strictHandler) ListSubjects(ctx echo.Context, params ListSubjectsParams) error {
+	var request ListSubjectsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSubjects(ctx.Request().Context(), request.(ListSubjectsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSubjects")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSubjectsResponseObject); ok {
+		return validResponse.VisitListSubjectsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateSubject operation middleware
+func (sh *strictHandler) CreateSubject(ctx echo.Context, params CreateSubjectParams) error {
+	var request CreateSubjectRequestObject
+
+	request.Params = params
+
+	var body CreateSubjectJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateSubject(ctx.Request().Context(), request.(CreateSubjectRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateSubject")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateSubjectResponseObject); ok {
+		return validResponse.VisitCreateSubjectResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteSubject operation middleware
+func (sh *strictHandler) DeleteSubject(ctx echo.Context, subjectId openapi_types.UUID) error {
+	var request DeleteSubjectRequestObject
+
+	request.SubjectId = subjectId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSubject(ctx.Request().Context(), request.(DeleteSubjectRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSubject")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteSubjectResponseObject); ok {
+		return validResponse.VisitDeleteSubjectResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSubject operation middleware
+func (sh *strictHandler) GetSubject(ctx echo.Context, subjectId openapi_types.UUID) error {
+	var request GetSubjectRequestObject
+
+	request.SubjectId = subjectId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSubject(ctx.Request().Context(), request.(GetSubjectRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSubject")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSubjectResponseObject); ok {
+		return validResponse.VisitGetSubjectResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateSubject operation middleware
+func (sh *strictHandler) UpdateSubject(ctx echo.Context, subjectId openapi_types.UUID) error {
+	var request UpdateSubjectRequestObject
+
+	request.SubjectId = subjectId
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body UpdateSubjectJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/merge-patch+json") {
+		var body UpdateSubjectApplicationMergePatchPlusJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.ApplicationMergePatchPlusJSONBody = &body
+
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateSubject(ctx.Request().Context(), request.(UpdateSubjectRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateSubject")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateSubjectResponseObject); ok {
+		return validResponse.VisitUpdateSubjectResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListUsers operation middleware
 func (sh *strictHandler) ListUsers(ctx echo.Context, params ListUsersParams) error {
 	var request ListUsersRequestObject
@@ -13331,8 +24749,10 @@ func (sh *strictHandler) ListUsers(ctx echo.Context, params ListUsersParams) err
 }
 
 // CreateUser operation middleware
-func (sh *strictHandler) CreateUser(ctx echo.Context) error {
+func (sh *strictHandler) CreateUser(ctx echo.Context, params CreateUserParams) error {
 	var request CreateUserRequestObject
+
+	request.Params = params
 
 	var body CreateUserJSONRequestBody
 	var err error
@@ -13570,6 +24990,304 @@ func (sh *strictHandler) RevokeUserSession(ctx echo.Context, userId UserId, sess
 		return err
 	} else if validResponse, ok := response.(RevokeUserSessionResponseObject); ok {
 		return validResponse.VisitRevokeUserSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhooks operation middleware
+func (sh *strictHandler) ListWebhooks(ctx echo.Context) error {
+	var request ListWebhooksRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhooks(ctx.Request().Context(), request.(ListWebhooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhooks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhooksResponseObject); ok {
+		return validResponse.VisitListWebhooksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateWebhook operation middleware
+func (sh *strictHandler) CreateWebhook(ctx echo.Context) error {
+	var request CreateWebhookRequestObject
+
+	var body CreateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWebhook(ctx.Request().Context(), request.(CreateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateWebhookResponseObject); ok {
+		return validResponse.VisitCreateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteWebhook operation middleware
+func (sh *strictHandler) DeleteWebhook(ctx echo.Context, webhookId WebhookId) error {
+	var request DeleteWebhookRequestObject
+
+	request.WebhookId = webhookId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWebhook(ctx.Request().Context(), request.(DeleteWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteWebhookResponseObject); ok {
+		return validResponse.VisitDeleteWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetWebhook operation middleware
+func (sh *strictHandler) GetWebhook(ctx echo.Context, webhookId WebhookId) error {
+	var request GetWebhookRequestObject
+
+	request.WebhookId = webhookId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhook(ctx.Request().Context(), request.(GetWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookResponseObject); ok {
+		return validResponse.VisitGetWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateWebhook operation middleware
+func (sh *strictHandler) UpdateWebhook(ctx echo.Context, webhookId WebhookId) error {
+	var request UpdateWebhookRequestObject
+
+	request.WebhookId = webhookId
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body UpdateWebhookJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/merge-patch+json") {
+		var body UpdateWebhookApplicationMergePatchPlusJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.ApplicationMergePatchPlusJSONBody = &body
+
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateWebhook(ctx.Request().Context(), request.(UpdateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateWebhookResponseObject); ok {
+		return validResponse.VisitUpdateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhookDeliveries operation middleware
+func (sh *strictHandler) ListWebhookDeliveries(ctx echo.Context, webhookId WebhookId, params ListWebhookDeliveriesParams) error {
+	var request ListWebhookDeliveriesRequestObject
+
+	request.WebhookId = webhookId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhookDeliveries(ctx.Request().Context(), request.(ListWebhookDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhookDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
+		return validResponse.VisitListWebhookDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplayWebhookDelivery operation middleware
+func (sh *strictHandler) ReplayWebhookDelivery(ctx echo.Context, webhookId WebhookId, webhookDeliveryId WebhookDeliveryId, params ReplayWebhookDeliveryParams) error {
+	var request ReplayWebhookDeliveryRequestObject
+
+	request.WebhookId = webhookId
+	request.WebhookDeliveryId = webhookDeliveryId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayWebhookDelivery(ctx.Request().Context(), request.(ReplayWebhookDeliveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayWebhookDelivery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplayWebhookDeliveryResponseObject); ok {
+		return validResponse.VisitReplayWebhookDeliveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateWebhookSecret operation middleware
+func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, webhookId WebhookId) error {
+	var request RotateWebhookSecretRequestObject
+
+	request.WebhookId = webhookId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateWebhookSecret(ctx.Request().Context(), request.(RotateWebhookSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateWebhookSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateWebhookSecretResponseObject); ok {
+		return validResponse.VisitRotateWebhookSecretResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestWebhook operation middleware
+func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookId WebhookId, params TestWebhookParams) error {
+	var request TestWebhookRequestObject
+
+	request.WebhookId = webhookId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestWebhook(ctx.Request().Context(), request.(TestWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestWebhookResponseObject); ok {
+		return validResponse.VisitTestWebhookResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

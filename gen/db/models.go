@@ -10,28 +10,109 @@ import (
 
 	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
+	"github.com/shopspring/decimal"
 )
 
 type AcademicYear struct {
 	ID            uuid.UUID
 	InstitutionID uuid.UUID
-	Name          string
-	StartDate     openapi_types.Date
-	EndDate       openapi_types.Date
-	IsCurrent     bool
-	IsActive      bool
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	// audit: plain
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+	IsCurrent bool
+	IsActive  bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// audit: none, because it keeps what marks were, whose changes are events
+type AttendanceCorrection struct {
+	StudentID     uuid.UUID
+	Date          openapi_types.Date
+	Version       int32
+	SectionID     uuid.UUID
+	InstitutionID uuid.UUID
+	Status        string
+	Note          *string
+	MarkedBy      uuid.UUID
+	MarkedAt      time.Time
+	NewStatus     string
+	NewNote       *string
+	CorrectedBy   uuid.UUID
+	CorrectedAt   time.Time
+}
+
+// audit: none, because audit_marks() writes one event a register
+type AttendanceMark struct {
+	StudentID      uuid.UUID
+	Date           openapi_types.Date
+	SectionID      uuid.UUID
+	AcademicYearID uuid.UUID
+	InstitutionID  uuid.UUID
+	Status         string
+	Note           *string
+	Version        int32
+	MarkedBy       uuid.UUID
+	MarkedAt       time.Time
+}
+
+type AttendanceRegister struct {
+	SectionID      uuid.UUID
+	Date           openapi_types.Date
+	AcademicYearID uuid.UUID
+	InstitutionID  uuid.UUID
+	// audit: ignored
+	Version   int64
+	TakenBy   uuid.UUID
+	TakenAt   time.Time
+	UpdatedBy uuid.UUID
+	UpdatedAt time.Time
+}
+
+// audit: none, because it is the trail
+type AuditEvent struct {
+	ID            uuid.UUID
+	RecordedAt    time.Time
+	Action        string
+	ActorKind     string
+	ActorID       *uuid.UUID
+	SessionID     *uuid.UUID
+	RemoteAddress *string
+	RequestID     *string
+	ResourceType  string
+	ResourceID    *uuid.UUID
+	Change        string
+	Before        []byte
+	After         []byte
+	Salt          *uuid.UUID
+	ErasedAt      *time.Time
+}
+
+// audit: none, because it is the trail
+type AuditSeal struct {
+	Position      int64
+	EventID       uuid.UUID
+	ContentDigest []byte
+	Digest        []byte
+	Hash          []byte
+	SealedAt      time.Time
+}
+
+// audit: none, because it is the trail
+type AuditUnsealed struct {
+	EventID uuid.UUID
 }
 
 type Class struct {
 	ID            uuid.UUID
 	InstitutionID uuid.UUID
-	Name          string
-	GradeLevel    int32
-	IsActive      bool
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	// audit: plain
+	Name       string
+	GradeLevel int32
+	IsActive   bool
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
 }
 
 type ControlGuess struct {
@@ -61,6 +142,13 @@ type ControlTenant struct {
 	SessionsSince *time.Time
 }
 
+type ControlWebhookWakeup struct {
+	ID       int64
+	TenantID uuid.UUID
+	DueAt    time.Time
+	OldestAt time.Time
+}
+
 type Enrollment struct {
 	ID             uuid.UUID
 	StudentID      uuid.UUID
@@ -76,17 +164,94 @@ type Enrollment struct {
 	CreatedAt      time.Time
 }
 
+type Exam struct {
+	ID             uuid.UUID
+	InstitutionID  uuid.UUID
+	AcademicYearID uuid.UUID
+	ClassID        uuid.UUID
+	// audit: plain
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+	Status    string
+	// audit: ignored
+	Version   int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+type ExamPaper struct {
+	ID            uuid.UUID
+	ExamID        uuid.UUID
+	InstitutionID uuid.UUID
+	SubjectID     uuid.UUID
+	MaxMarks      decimal.Decimal
+	Weight        decimal.Decimal
+	HeldOn        *openapi_types.Date
+	IsElective    bool
+	Position      int16
+}
+
+type ExamPublication struct {
+	ID            uuid.UUID
+	ExamID        uuid.UUID
+	InstitutionID uuid.UUID
+	Version       int32
+	Reason        *string
+	PublishedBy   uuid.UUID
+	PublishedAt   time.Time
+	Scale         json.RawMessage
+}
+
+type ExamResult struct {
+	PaperID       uuid.UUID
+	StudentID     uuid.UUID
+	InstitutionID uuid.UUID
+	Marks         *decimal.Decimal
+	Absent        bool
+	Remark        *string
+	GradedBy      uuid.UUID
+	GradedAt      time.Time
+}
+
+type ExamSheet struct {
+	PaperID   uuid.UUID
+	SectionID uuid.UUID
+	// audit: ignored
+	Version int64
+}
+
+type ExamTaker struct {
+	ExamID     uuid.UUID
+	StudentID  uuid.UUID
+	SectionID  uuid.UUID
+	RollNumber *int32
+}
+
+type GradingBand struct {
+	InstitutionID uuid.UUID
+	// audit: plain
+	Name          string
+	MinPercentage decimal.Decimal
+	Points        *decimal.Decimal
+}
+
 type Guardian struct {
-	ID        uuid.UUID
-	UserID    *uuid.UUID
+	ID     uuid.UUID
+	UserID *uuid.UUID
+	// audit: name
 	FirstName string
-	LastName  string
-	Email     *string
+	// audit: name
+	LastName string
+	// audit: email
+	Email *string
+	// audit: phone
 	Phone     *string
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
 
+// audit: none, because it counts tries under digests, and forgets them
 type Guess struct {
 	Purpose   string
 	Subject   []byte
@@ -94,13 +259,36 @@ type Guess struct {
 	CountedAt time.Time
 }
 
-type Institution struct {
-	ID        uuid.UUID
+type Holiday struct {
+	AcademicYearID uuid.UUID
+	// audit: plain
 	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+}
+
+// audit: none, because the effect that an answer belongs to is in the trail
+type IdempotencyKey struct {
+	UserID        uuid.UUID
+	KeyDigest     []byte
+	RequestDigest []byte
+	Response      []byte
+	CreatedAt     time.Time
+}
+
+type Institution struct {
+	ID uuid.UUID
+	// audit: plain
+	Name string
+	// audit: plain
 	Code      string
 	IsActive  bool
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	// audit: plain
+	TimeZone string
+	// audit: plain
+	WorkingDays []string
 }
 
 type LiveSession struct {
@@ -117,17 +305,55 @@ type LiveSession struct {
 	FactorAt      *time.Time
 }
 
+// audit: none, because what an event tells of is in the trail
+type OutboxEvent struct {
+	ID        uuid.UUID
+	Position  int64
+	Type      string
+	SubjectID uuid.UUID
+	Data      json.RawMessage
+	CreatedAt time.Time
+}
+
 type RecoveryCode struct {
 	UserID   uuid.UUID
 	CodeHash []byte
 	UsedAt   *time.Time
 }
 
+// audit: none, because none is ever changed, and the publication that they belong to is an event
+type ReportCard struct {
+	PublicationID  uuid.UUID
+	StudentID      uuid.UUID
+	InstitutionID  uuid.UUID
+	ExamID         uuid.UUID
+	Version        int32
+	PublishedAt    time.Time
+	AcademicYearID uuid.UUID
+	ClassID        uuid.UUID
+	SectionID      uuid.UUID
+	ExamName       string
+	StartDate      openapi_types.Date
+	EndDate        openapi_types.Date
+	Subjects       json.RawMessage
+	Absences       int32
+	TotalMarks     decimal.Decimal
+	TotalMaxMarks  decimal.Decimal
+	Percentage     *decimal.Decimal
+	Grade          *string
+	Points         *decimal.Decimal
+	Rank           *int32
+	Attendance     []byte
+}
+
 type Role struct {
-	ID          uuid.UUID
-	Name        string
+	ID uuid.UUID
+	// audit: plain
+	Name string
+	// audit: ignored
 	NameFolded  string
 	Description *string
+	// audit: plain
 	Permissions []string
 	Reach       string
 	RequiresMfa bool
@@ -135,6 +361,7 @@ type Role struct {
 	UpdatedAt   time.Time
 }
 
+// audit: none, because it counts changes of roles and user_roles, which are audited
 type RoleChange struct {
 	ID      bool
 	Version int64
@@ -149,8 +376,9 @@ type SecondFactor struct {
 }
 
 type Section struct {
-	ID        uuid.UUID
-	ClassID   uuid.UUID
+	ID      uuid.UUID
+	ClassID uuid.UUID
+	// audit: plain
 	Name      string
 	Capacity  int32
 	IsActive  bool
@@ -159,42 +387,53 @@ type Section struct {
 }
 
 type Session struct {
-	ID            uuid.UUID
-	UserID        uuid.UUID
-	TokenHash     []byte
-	CreatedAt     time.Time
-	ExpiresAt     time.Time
-	EndedAt       *time.Time
-	LastUsedAt    time.Time
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	TokenHash []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	EndedAt   *time.Time
+	// audit: ignored
+	LastUsedAt time.Time
+	// audit: never
 	RemoteAddress *string
-	UserAgent     *string
-	Transport     string
-	PasswordAt    time.Time
-	FactorAt      *time.Time
+	// audit: never
+	UserAgent  *string
+	Transport  string
+	PasswordAt time.Time
+	FactorAt   *time.Time
 }
 
 type Student struct {
-	ID              uuid.UUID
-	UserID          uuid.UUID
-	InstitutionID   uuid.UUID
+	ID            uuid.UUID
+	UserID        uuid.UUID
+	InstitutionID uuid.UUID
+	// audit: plain
 	AdmissionNumber string
-	FirstName       string
-	LastName        string
-	DateOfBirth     *openapi_types.Date
-	Gender          *string
-	Phone           *string
-	AadharSealed    []byte
-	AadharDigest    []byte
-	AadharLast4     *string
-	AdmissionDate   openapi_types.Date
-	Address         *string
-	BloodGroup      *string
-	CustomFields    json.RawMessage
-	Status          string
-	Version         int64
-	SearchText      string
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
+	// audit: name
+	FirstName string
+	// audit: name
+	LastName string
+	// audit: hidden
+	DateOfBirth *openapi_types.Date
+	// audit: hidden
+	Gender *string
+	// audit: phone
+	Phone         *string
+	AadharSealed  []byte
+	AadharDigest  []byte
+	AadharLast4   *string
+	AdmissionDate openapi_types.Date
+	Address       *string
+	// audit: hidden
+	BloodGroup   *string
+	CustomFields json.RawMessage
+	Status       string
+	// audit: ignored
+	Version    int64
+	SearchText string
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
 }
 
 type StudentGuardian struct {
@@ -235,28 +474,100 @@ type StudentRecord struct {
 	StartedOn               *openapi_types.Date
 }
 
+type Subject struct {
+	ID            uuid.UUID
+	InstitutionID uuid.UUID
+	// audit: plain
+	Name string
+	// audit: plain
+	Code      string
+	IsActive  bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+type SubjectAssignment struct {
+	UserID    uuid.UUID
+	SectionID uuid.UUID
+	SubjectID uuid.UUID
+}
+
 type TeachingAssignment struct {
 	UserID    uuid.UUID
 	SectionID uuid.UUID
 }
 
+type Term struct {
+	AcademicYearID uuid.UUID
+	// audit: plain
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+}
+
 type User struct {
-	ID            uuid.UUID
-	Email         *string
-	FirstName     string
-	LastName      string
-	PasswordHash  *string
-	IsActive      bool
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	ID uuid.UUID
+	// audit: email
+	Email *string
+	// audit: name
+	FirstName string
+	// audit: name
+	LastName string
+	// audit: never
+	PasswordHash *string
+	IsActive     bool
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	// audit: ignored
 	AccessVersion int64
 	SearchText    string
 }
 
 type UserRole struct {
-	UserID        uuid.UUID
+	UserID uuid.UUID
+	// audit: plain
 	Role          *string
 	ID            uuid.UUID
 	RoleID        *uuid.UUID
 	InstitutionID *uuid.UUID
+}
+
+type Webhook struct {
+	ID uuid.UUID
+	// audit: hidden
+	Url string
+	// audit: plain
+	Description *string
+	// audit: plain
+	Events                  []string
+	IsActive                bool
+	DisabledReason          *string
+	Secret                  []byte
+	PreviousSecret          []byte
+	PreviousSecretExpiresAt *time.Time
+	// audit: ignored
+	Failures int32
+	// audit: ignored
+	PausedUntil time.Time
+	// audit: ignored
+	FailingSince *time.Time
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// audit: none, because it is a record of its own
+type WebhookDelivery struct {
+	ID            uuid.UUID
+	WebhookID     uuid.UUID
+	EventID       uuid.UUID
+	SubjectID     uuid.UUID
+	Position      int64
+	Status        string
+	Attempts      int32
+	NextAttemptAt time.Time
+	AttemptedAt   *time.Time
+	DeliveredAt   *time.Time
+	StatusCode    *int32
+	Error         *string
+	CreatedAt     time.Time
 }

@@ -12,6 +12,7 @@ package auth
 import (
 	"context"
 	"crypto/subtle"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,6 +95,12 @@ func csrf(transport api.Transport, token Token) *string {
 // Visibility is on which rows the principal holds a permission.
 func (p Principal) Visibility(permission string) db.Visibility {
 	return p.visibility(permission, p.User)
+}
+
+// MayIn reports whether a permission is held on everything of an institution.
+func (p Principal) MayIn(permission string, institution uuid.UUID) bool {
+	v := p.Visibility(permission)
+	return v.All || slices.Contains(v.Institutions, institution)
 }
 
 // known are the words that everybody knows of the principal, and that so make no password.

@@ -140,6 +140,8 @@ func messageOf(e *openapi3.SchemaError) string {
 		return atMost(s.MaxLength, "character")
 	case "maxItems":
 		return atMost(s.MaxItems, "entry", "entries")
+	case "uniqueItems":
+		return "Must not repeat an entry"
 	case "maxProperties":
 		return atMost(s.MaxProps, "field")
 	case "minimum":
@@ -177,6 +179,8 @@ func formatMessage(format string) string {
 		return "Invalid UUID"
 	case "date":
 		return "Invalid date; use YYYY-MM-DD"
+	case "time-zone":
+		return "Unknown time zone; use a name such as Asia/Kolkata"
 	case "date-time":
 		return "Invalid time; use RFC 3339"
 	case "int32", "int64":

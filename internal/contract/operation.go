@@ -9,6 +9,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+
+	"github.com/rollcall-erp/rollcall/internal/apperr"
 )
 
 // noPermission in x-permission marks an operation that every signed-in user may call.
@@ -16,6 +18,9 @@ const noPermission = "none"
 
 // wholeTenant in x-reach marks an operation that concerns all of the tenant.
 const wholeTenant = "tenant"
+
+// IdempotencyKey is the header by which a client says that a request is a repetition.
+const IdempotencyKey = "Idempotency-Key"
 
 // RateTier says how often a caller may call the operations that share it.
 type RateTier struct {
@@ -35,8 +40,12 @@ type Operation struct {
 	Public bool
 	// Permission is needed to call the operation; empty when being signed in is enough, or Public.
 	Permission string
+	// Further are permissions that are not needed, and with which the operation does more: its handler asks for them.
+	Further []string
 	// WholeTenant operations need the permission without a limit to an institution, sections or students.
 	WholeTenant bool
+	// TakesKey operations can be repeated with an Idempotency-Key.
+	TakesKey bool
 	// MFAExempt operations answer also while a second factor is asked for.
 	MFAExempt bool
 	// MaxBodyBytes is the longest body that is read.
@@ -112,6 +121,18 @@ func (c *Contract) readAccess(op *Operation) error {
 		return fmt.Errorf("x-permission %q is not declared in x-permissions", permission)
 	}
 	op.Permission = permission
+	return c.readFurther(op)
+}
+
+func (c *Contract) readFurther(op *Operation) error {
+	if err := extension(op.Spec.Extensions, "x-further-permissions", &op.Further); err != nil {
+		return err
+	}
+	for _, permission := range op.Further {
+		if _, ok := c.Permissions[permission]; !ok {
+			return fmt.Errorf("x-further-permissions: %q is not declared in x-permissions", permission)
+		}
+	}
 	return nil
 }
 
@@ -166,6 +187,7 @@ func (op *Operation) compileParameters(item *openapi3.PathItem) error {
 			return fmt.Errorf("parameter %s: %w", ref.Value.Name, err)
 		}
 		op.parameters = append(op.parameters, p)
+		op.TakesKey = op.TakesKey || p.location == apperr.Header && p.spec.Name == IdempotencyKey
 		if p.spec.In == openapi3.ParameterInQuery {
 			op.query[p.spec.Name] = p
 		}

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,9 +12,10 @@ import (
 )
 
 // Tasks are all periodic tasks, on a pool.
-func Tasks(d *db.DB) []Task {
+func Tasks(d *db.DB, log *slog.Logger) []Task {
 	return []Task{
 		{Name: "cleanup", Every: time.Hour, Run: Cleanup(d, batchSize)},
+		{Name: "seal-audit", Every: time.Minute, Run: Seal(d, log, sealSize)},
 	}
 }
 
@@ -33,6 +35,9 @@ var expired = []struct {
 	{what: "ended sessions", keep: 30 * 24 * time.Hour, remove: (*db.Queries).DeleteEndedSessions},
 	// By then all failures have faded.
 	{what: "tries at passwords", keep: 24 * time.Hour, remove: (*db.Queries).DeleteOldGuesses},
+	{what: "answers to repeated requests", keep: 24 * time.Hour, remove: (*db.Queries).DeleteOldKeys},
+	// Replaying needs them.
+	{what: "events and their deliveries", keep: 30 * 24 * time.Hour, remove: (*db.Queries).DeleteOldEvents},
 	{what: "tries of addresses", keep: 24 * time.Hour, remove: (*db.Queries).DeleteOldGuesses, shared: true},
 }
 

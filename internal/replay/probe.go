@@ -38,13 +38,7 @@ var probes = map[int]func(*script, *step) bool{
 		return st.op.Method != http.MethodGet
 	},
 	http.StatusNotFound: func(_ *script, st *step) bool {
-		for _, p := range st.op.Parameters() {
-			if p.In == openapi3.ParameterInPath && p.Schema.Value.Format == "uuid" {
-				st.request.Path[p.Name] = unknownID
-				return true
-			}
-		}
-		return false
+		return st.setUnknown()
 	},
 	http.StatusPreconditionFailed: func(_ *script, st *step) bool {
 		return st.header("If-Match", `"0"`)
@@ -53,17 +47,40 @@ var probes = map[int]func(*script, *step) bool{
 		st.request.raw = strings.Repeat(" ", int(st.op.MaxBodyBytes)+1)
 		return st.request.hasBody
 	},
+	http.StatusUnprocessableEntity: func(s *script, st *step) bool { // the key of the good request, for another row or other values
+		st.setUnknown()
+		st.comesAfter(s.firstExample(st.op))
+		return st.hasHeader(idempotencyKey)
+	},
 	http.StatusUnsupportedMediaType: func(_ *script, st *step) bool {
 		st.request.mediaType = "text/plain"
 		return st.request.hasBody
 	},
 }
 
+// idempotencyKey is the header with which a request can be repeated.
+const idempotencyKey = "Idempotency-Key"
+
 // header sets a header that the operation has a parameter for.
 func (st *step) header(name, value string) bool {
-	for _, p := range st.op.Parameters() {
-		if p.In == openapi3.ParameterInHeader && http.CanonicalHeaderKey(p.Name) == name {
-			st.request.Headers = map[string]string{name: value}
+	if !st.hasHeader(name) {
+		return false
+	}
+	st.request.Headers = map[string]string{name: value}
+	return true
+}
+
+func (st *step) hasHeader(name string) bool {
+	return slices.ContainsFunc(st.op.Parameters(), func(p *openapi3.Parameter) bool {
+		return p.In == openapi3.ParameterInHeader && http.CanonicalHeaderKey(p.Name) == name
+	})
+}
+
+// setUnknown puts an id that nobody has in the place of the path's last one.
+func (st *step) setUnknown() bool {
+	for _, p := range slices.Backward(st.op.Parameters()) {
+		if p.In == openapi3.ParameterInPath && p.Schema.Value.Format == "uuid" {
+			st.request.Path[p.Name] = unknownID
 			return true
 		}
 	}
@@ -91,10 +108,16 @@ func (s *script) hasStatus(op *contract.Operation, status int) bool {
 
 // goodRequest is the operation's first example.
 func (s *script) goodRequest(op *contract.Operation) message {
-	for _, st := range s.steps {
-		if st.op == op && st.kind == Example {
-			return st.request.clone()
-		}
+	if st := s.firstExample(op); st != nil {
+		return st.request.clone()
 	}
 	return message{Path: map[string]string{}}
+}
+
+func (s *script) firstExample(op *contract.Operation) *step {
+	i := slices.IndexFunc(s.steps, func(st *step) bool { return st.op == op && st.kind == Example })
+	if i < 0 {
+		return nil
+	}
+	return s.steps[i]
 }

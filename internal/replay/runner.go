@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/rollcall-erp/rollcall/internal/contract"
 )
 
 // runner sends the steps of a script.
@@ -27,15 +29,16 @@ type runner struct {
 	undo    []undo // what takes back what was written, in the order of writing
 	left    []string
 
-	secrets   map[string]string // of second factors, by the name of the member that had them
-	usedCodes map[string]int64  // the last period of which a code was sent, by secret
+	keys      map[*contract.Operation]string // the last Idempotency-Key of each
+	secrets   map[string]string              // that answers told, by operation and member
+	usedCodes map[string]int64               // the last period of which a code was sent, by secret
 }
 
 func newRunner(c Config, s *script) *runner {
 	return &runner{
 		Config: c, script: s, sender: sender{baseURL: c.BaseURL, client: c.Client},
 		vars: vars{}, tokens: map[string]string{}, cookies: map[string]map[string]string{}, done: map[*step]*Step{},
-		secrets: map[string]string{}, usedCodes: map[string]int64{},
+		keys: map[*contract.Operation]string{}, secrets: map[string]string{}, usedCodes: map[string]int64{},
 	}
 }
 
@@ -149,12 +152,14 @@ func (r *runner) learn(st *step, got answer) {
 	}
 	walk("", st.schema, got.json, func(member string, schema *openapi3.Schema, value any) any {
 		if secret, isText := value.(string); isText && isSecret(schema) {
-			r.secrets[member] = secret
+			r.secrets[st.op.ID+"."+member] = secret
 		}
 		return value
 	})
 	if st.status == http.StatusCreated {
-		r.noteMade(st, object)
+		for _, id := range idsOf(got.json) {
+			r.undo = append(r.undo, undo{st, id})
+		}
 	}
 }
 
@@ -167,6 +172,7 @@ func (r *runner) outgoing(ctx context.Context, st *step) (outgoing, error) {
 	if out.media == "" {
 		out.media = "application/json"
 	}
+	r.addKey(st, out.headers)
 	switch {
 	case st.request.raw != "":
 		out.body = []byte(st.request.raw)
@@ -180,6 +186,17 @@ func (r *runner) outgoing(ctx context.Context, st *step) (outgoing, error) {
 		}
 	}
 	return out, nil
+}
+
+// addKey gives a good request a key that makes it repeatable, and the one that misuses a key that of a good one.
+func (r *runner) addKey(st *step, headers map[string]string) {
+	if st.kind == Example && st.hasHeader(idempotencyKey) {
+		r.keys[st.op] = "replay-" + random(letters+digits, 20)
+		headers[idempotencyKey] = r.keys[st.op]
+	}
+	if st.status == http.StatusUnprocessableEntity && st.kind == Probe {
+		headers[idempotencyKey] = r.keys[st.op]
+	}
 }
 
 // body is the body with its values. What may be taken once is new for whoever makes it, and for every bad request.

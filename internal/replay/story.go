@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -60,7 +61,8 @@ func isUnique(schema *openapi3.Schema) bool {
 	return schema != nil && schema.Extensions["x-unique"] == true
 }
 
-// totpSecret is the member of an earlier answer that a time-based code is made of (x-totp); empty when it is none.
+// totpSecret is the member of an earlier answer that a time-based code is made of (x-totp), with its operation:
+// enrollMfa.secret; empty when it is none.
 func totpSecret(schema *openapi3.Schema) string {
 	if schema == nil {
 		return ""
@@ -120,17 +122,42 @@ func (s *script) findMakers() {
 	}
 }
 
+// findMade finds the ids of what an answer says was made, and the secrets that it tells.
 func (s *script) findMade(st *step) {
 	own := map[string]bool{}
 	st.sent(func(_, value string) { own[value] = true })
+	if st.status == http.StatusCreated || st.status == http.StatusAccepted {
+		for _, id := range idsOf(st.want) {
+			if !own[id] {
+				s.made(st, id)
+			}
+		}
+	}
 	walk("", st.schema, st.want, func(_ string, schema *openapi3.Schema, v any) any {
-		value, _ := v.(string)
-		made := isID(value) && st.status == http.StatusCreated || isSecret(schema) && value != ""
-		if made && !own[value] {
+		if value, _ := v.(string); isSecret(schema) && value != "" && !own[value] {
 			s.made(st, value)
 		}
 		return v
 	})
+}
+
+// idsOf are the ids of the outermost objects that have one: of the object itself, of the rows of a list, of a member.
+func idsOf(value any) []string {
+	var ids []string
+	switch v := value.(type) {
+	case map[string]any:
+		if id, _ := v["id"].(string); isID(id) {
+			return []string{id}
+		}
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			ids = append(ids, idsOf(v[name])...)
+		}
+	case []any:
+		for _, item := range v {
+			ids = append(ids, idsOf(item)...)
+		}
+	}
+	return ids
 }
 
 func (s *script) findUnique(st *step) {
@@ -171,9 +198,8 @@ func (s *script) madeIn(collection string) string {
 		if st.kind != Example || st.op.Method != http.MethodPost || st.op.Path != collection || st.status != http.StatusCreated {
 			continue
 		}
-		object, _ := st.want.(map[string]any)
-		if id, _ := object["id"].(string); isID(id) {
-			return id
+		if ids := idsOf(st.want); len(ids) > 0 {
+			return ids[0]
 		}
 	}
 	return ""
@@ -215,11 +241,11 @@ func (s *script) findNeeds() {
 	}
 }
 
-// tellerOf is the example whose answer tells a secret of this name.
-func (s *script) tellerOf(member string) *step {
+// tellerOf is the example whose answer tells a secret.
+func (s *script) tellerOf(secret string) *step {
+	operation, _, _ := strings.Cut(secret, ".")
 	for _, st := range s.steps {
-		object, _ := st.want.(map[string]any)
-		if _, tells := object[member]; tells && member != "" && isSecret(propertyOf(st.schema, member)) {
+		if st.op.ID == operation && st.kind == Example {
 			return st
 		}
 	}

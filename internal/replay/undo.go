@@ -21,20 +21,6 @@ type undo struct {
 	id   string
 }
 
-// noteMade notes the rows that an answer of 201 shows: the object itself, or the rows of its list.
-func (r *runner) noteMade(st *step, object map[string]any) {
-	rows, isList := object["data"].([]any)
-	if !isList {
-		rows = []any{object}
-	}
-	for _, row := range rows {
-		made, _ := row.(map[string]any)
-		if id, _ := made["id"].(string); isID(id) {
-			r.undo = append(r.undo, undo{st, id})
-		}
-	}
-}
-
 // cleanUp takes back what was made, the last first: deleted where the document has a DELETE, else ended as x-undo says, else
 // closed (isActive: false). What cannot go is reported.
 func (r *runner) cleanUp(ctx context.Context) {
@@ -134,7 +120,7 @@ func (r *runner) call(ctx context.Context, op *contract.Operation, id string, bo
 }
 
 func (r *runner) request(ctx context.Context, op *contract.Operation, path map[string]string, body any) (answer, error) {
-	out := outgoing{op: op, path: path, media: "application/json"}
+	out := outgoing{op: op, path: path, query: wholePage(op), media: "application/json"}
 	if body != nil {
 		var err error
 		if out.body, err = json.Marshal(body); err != nil {
@@ -150,10 +136,21 @@ func (r *runner) request(ctx context.Context, op *contract.Operation, path map[s
 	return r.sendAs(ctx, &step{op: op, as: login}, out)
 }
 
-// remember looks at what a PUT or PATCH is about to change, and returns what puts it back.
+// wholePage asks for as many rows of a list as there are for once.
+func wholePage(op *contract.Operation) map[string]string {
+	for _, p := range op.Parameters() {
+		if most, capped := p.Extensions["x-cap"]; capped {
+			return map[string]string{p.Name: fmt.Sprint(most)}
+		}
+	}
+	return nil
+}
+
+// remember looks at what a PUT or PATCH is about to change, and returns what puts it back. What the run has made itself
+// stays changed: it goes in the end.
 func (r *runner) remember(ctx context.Context, st *step) (func(context.Context) error, error) {
 	nothing := func(context.Context) error { return nil }
-	if st.op.Method != http.MethodPut && st.op.Method != http.MethodPatch {
+	if st.op.Method != http.MethodPut && st.op.Method != http.MethodPatch || r.isMade(st) {
 		return nothing, nil
 	}
 	read := r.readerOf(st.op)
@@ -171,16 +168,56 @@ func (r *runner) remember(ctx context.Context, st *step) (func(context.Context) 
 		if err != nil || reflect.DeepEqual(before, after) {
 			return err
 		}
-		body := restoring(st, before, after)
-		if object, _ := body.(map[string]any); len(object) == 0 {
-			return nil
+		if st.op.Method == http.MethodPatch {
+			return r.restore(ctx, st, path, restoring(st, before, after))
 		}
-		got, err := r.request(ctx, st.op, path, body)
-		if err == nil && got.status >= 300 {
-			err = fmt.Errorf("%w: %d %s", errNotTaken, got.status, show(string(got.raw)))
+		// Some lists are replaced as a whole, and some item by item: then all of them may be too many.
+		if err = r.put(ctx, st, path, restoring(st, before, after)); err != nil {
+			err = r.put(ctx, st, path, onlyChanged(restoring(st, before, after), restoring(st, after, before)))
 		}
 		return err
 	}, nil
+}
+
+// isMade is true of a request to a row that an example makes.
+func (r *runner) isMade(st *step) bool {
+	for _, literal := range st.request.Path {
+		if r.makers[literal] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// restore puts members back, all at once if that is taken, else one after another in whatever order it is: what
+// has a life cycle takes the last step back first.
+func (r *runner) restore(ctx context.Context, st *step, path map[string]string, members map[string]any) error {
+	if len(members) == 0 {
+		return nil
+	}
+	err := r.put(ctx, st, path, members)
+	if err == nil {
+		return nil
+	}
+	for range len(members) {
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			if r.put(ctx, st, path, map[string]any{name: members[name]}) == nil {
+				delete(members, name)
+			}
+		}
+	}
+	if len(members) == 0 {
+		return nil
+	}
+	return err
+}
+
+func (r *runner) put(ctx context.Context, st *step, path map[string]string, body any) error {
+	got, err := r.request(ctx, st.op, path, body)
+	if err == nil && got.status >= 300 {
+		err = fmt.Errorf("%w: %d %s", errNotTaken, got.status, show(string(got.raw)))
+	}
+	return err
 }
 
 // readerOf is the GET of the same path, or of the nearest one above.
@@ -209,7 +246,7 @@ func (r *runner) state(ctx context.Context, read *contract.Operation, path map[s
 }
 
 // restoring is the body that makes after before again: all that a PUT takes, and what differs that a PATCH takes.
-func restoring(st *step, before, after map[string]any) any {
+func restoring(st *step, before, after map[string]any) map[string]any {
 	schema := st.bodySchema()
 	out := map[string]any{}
 	for name, ref := range schema.Properties {
@@ -224,6 +261,22 @@ func restoring(st *step, before, after map[string]any) any {
 		case ref.Value.Nullable:
 			out[name] = nil
 		}
+	}
+	return out
+}
+
+// onlyChanged leaves of each list the items that the other one does not have.
+func onlyChanged(was, is map[string]any) map[string]any {
+	out := map[string]any{}
+	for name, value := range was {
+		list, isList := value.([]any)
+		others, _ := is[name].([]any)
+		if isList {
+			value = slices.DeleteFunc(slices.Clone(list), func(item any) bool {
+				return slices.ContainsFunc(others, func(other any) bool { return reflect.DeepEqual(item, other) })
+			})
+		}
+		out[name] = value
 	}
 	return out
 }
@@ -243,11 +296,20 @@ func accepted(schema *openapi3.Schema, value any) any {
 		}
 		return out
 	case []any:
-		out := make([]any, len(v))
-		for i, item := range v {
-			out[i] = accepted(itemsOf(schema), item)
+		out := []any{}
+		for _, item := range v {
+			if a := accepted(itemsOf(schema), item); isComplete(itemsOf(schema), a) {
+				out = append(out, a)
+			}
 		}
 		return out
 	}
 	return value
+}
+
+// isComplete is true of an object with all members that it must have: a student without a mark is in a register, and
+// cannot be sent.
+func isComplete(schema *openapi3.Schema, value any) bool {
+	object, isObject := value.(map[string]any)
+	return !isObject || !slices.ContainsFunc(schema.Required, func(name string) bool { return object[name] == nil })
 }

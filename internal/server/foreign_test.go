@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -54,7 +53,9 @@ func TestForeign_idsInFiltersAreAnsweredAsUnknownOnes(t *testing.T) {
 					continue
 				}
 				ask := func(id string) answer {
-					return v.send(op.Method, v.path(op, "", "")+"?"+url.Values{p.Value.Name: {id}}.Encode(), nil)
+					query := requiredQuery(op)
+					query.Set(p.Value.Name, id)
+					return v.send(op.Method, v.path(op, "", "")+"?"+query.Encode(), nil)
 				}
 				unknown := bytesOf(ask(v.unknown))
 				for _, id := range v.foreign(v.tableOf(p.Value.Name)) {
@@ -80,6 +81,9 @@ func TestForeign_idsInBodiesAreAnsweredAsUnknownOnes(t *testing.T) {
 				for _, at := range v.references(body) {
 					unknown := bytesOf(v.send(op.Method, v.path(op, "", ""), at.with(v.unknown)))
 					for _, id := range v.foreign(at.table) {
+						if v.isIn(body, id) {
+							continue // it would be there twice, which is another fault
+						}
 						got := v.send(op.Method, v.path(op, "", ""), at.with(id))
 						assert.Equal(v.t, unknown, bytesOf(got), "%s with %s at %s", op.ID, id, at.place)
 						assert.GreaterOrEqual(v.t, got.Status, 400)
@@ -92,6 +96,13 @@ func TestForeign_idsInBodiesAreAnsweredAsUnknownOnes(t *testing.T) {
 		}
 		return pairs
 	})
+}
+
+// isIn reports whether an id stands in a body.
+func (v *view) isIn(body any, id string) bool {
+	raw, err := json.Marshal(body)
+	require.NoError(v.t, err)
+	return strings.Contains(string(raw), id)
 }
 
 // reference is a place in a body where an id stands.
@@ -181,9 +192,9 @@ func (v *view) readable(op *contract.Operation) []string {
 			return paths
 		}
 	}
-	path := v.path(op, "", "")
+	query := requiredQuery(op)
 	if op.Spec.Parameters.GetByInAndName(openapi3.ParameterInQuery, "limit") != nil {
-		path += "?limit=100"
+		query.Set("limit", "100")
 	}
-	return []string{path}
+	return []string{v.path(op, "", "") + "?" + query.Encode()}
 }

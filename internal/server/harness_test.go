@@ -27,6 +27,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
 	"github.com/rollcall-erp/rollcall/internal/testreport"
+	"github.com/rollcall-erp/rollcall/internal/webhook"
 )
 
 // Ids of the demo school, as the examples of openapi.yaml use them.
@@ -36,6 +37,8 @@ const (
 	grade1     = "01900000-0000-7000-8000-000000000301"
 	grade1A    = "01900000-0000-7000-8000-000000000401"
 	grade5     = "01900000-0000-7000-8000-000000000302"
+	grade1B    = "01900000-0000-7000-8000-000000000402"
+	grade5B    = "01900000-0000-7000-8000-000000000404"
 	grade5A    = "01900000-0000-7000-8000-000000000403"
 	asha       = "01900000-0000-7000-8000-000000000601"
 )
@@ -54,6 +57,14 @@ type harness struct {
 	contract *contract.Contract
 	client   *http.Client
 	log      *logBuffer
+}
+
+// newRoomyHarness has room for many more students in every section.
+func newRoomyHarness(t *testing.T) *harness {
+	t.Helper()
+	h := newHarness(t)
+	h.db.Exec(t, `update `+h.schema()+`.sections set capacity = 1000`)
+	return h
 }
 
 func newHarness(t *testing.T) *harness {
@@ -80,8 +91,10 @@ func newHarnessOf(t *testing.T, c *contract.Contract, database *dbtest.Database,
 	log := &logBuffer{t: t}
 	d := server.Dependencies{
 		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Metrics: server.NewMetrics(), Log: newLogger(c, log),
+		WebhookTargets:    webhook.NewTargets(nil),
 		Now:               func() time.Time { return exampleTime },
 		Limiter:           newLimiter(t, ratelimit.Config{Scale: 1000}), // the tests of the limits have their own
+		Concurrency:       server.Concurrency{Requests: 1000, Tenant: 1000},
 		ValidateResponses: true,
 	}
 	for _, change := range adjust {
@@ -301,8 +314,8 @@ func (a answer) faults() []fault {
 	return faults
 }
 
-// digest is a fingerprint of every row of the demo tenant, sessions and counted guesses aside: equal before and after
-// means nothing was written.
+// digest is a fingerprint of every row of the demo tenant, sessions, counted guesses and the audit trail aside: equal
+// before and after means nothing was written.
 func (h *harness) digest() map[string]string {
 	h.t.Helper()
 	return h.digestOf(h.schema())
@@ -310,10 +323,10 @@ func (h *harness) digest() map[string]string {
 
 func (h *harness) digestOf(schema string) map[string]string {
 	h.t.Helper()
-	tables := dbtest.Values[string](h.t, h.db, `select tablename::text from pg_tables where schemaname = $1 and tablename not in ('sessions', 'guesses')`, schema)
+	tables := dbtest.Values[string](h.t, h.db, `select tablename::text from pg_tables where schemaname = $1 and tablename not in ('sessions', 'guesses') and tablename not like 'audit\_%'`, schema)
 	var each []string
 	for _, table := range tables {
-		each = append(each, `select '`+table+` ' || coalesce(md5(string_agg(r::text, '|' order by r::text)), '') from `+schema+`.`+table+` r`)
+		each = append(each, `select '`+table+` ' || count(*) || ' ' || coalesce(sum(hashtextextended(r::text, 0)), 0) from `+schema+`.`+table+` r`)
 	}
 	all := map[string]string{}
 	for _, line := range dbtest.Values[string](h.t, h.db, strings.Join(each, " union all ")) {

@@ -92,7 +92,9 @@ func (b *bodyPlace) breaks(c Case, keywords ...string) {
 
 func (b *bodyPlace) keeps(c Case) {
 	exact, _ := pointer(b.path)
-	c.Field = Fault{In: apperr.Body, Place: exact}
+	for _, code := range codesOf(b.schema) {
+		c.Kept = append(c.Kept, Fault{apperr.Body, exact, code})
+	}
 	b.set.keeps(c)
 }
 
@@ -247,8 +249,11 @@ func (b *bodyPlace) list() {
 		b.keeps(b.with("minItems", b.items(int(b.schema.MinItems))))
 	}
 	if b.schema.MaxItems != nil {
-		b.breaks(b.with("maxItems", b.items(int(*b.schema.MaxItems)+1)), "maxItems")
-		b.keeps(b.with("maxItems", b.items(int(*b.schema.MaxItems))))
+		tooMany := b.items(int(*b.schema.MaxItems) + 1)
+		b.breaks(b.with("maxItems", tooMany), append([]string{"maxItems"}, b.repeated(tooMany)...)...)
+		if full := b.items(int(*b.schema.MaxItems)); len(b.repeated(full)) == 0 {
+			b.keeps(b.with("maxItems", full))
+		}
 	}
 	if b.schema.UniqueItems {
 		item := b.samples.value(b.schema.Items.Value)
@@ -256,6 +261,18 @@ func (b *bodyPlace) list() {
 	}
 	b.keys()
 	b.in(b.schema.Items.Value, 0).all()
+}
+
+// repeated is uniqueItems where there are not so many different items as a list has: an enum has few values.
+func (b *bodyPlace) repeated(list []any) []string {
+	seen := map[string]bool{}
+	for _, item := range list {
+		seen[fmt.Sprint(item)] = true
+	}
+	if b.schema.UniqueItems && len(seen) < len(list) {
+		return []string{"uniqueItems"}
+	}
+	return nil
 }
 
 // keys are about x-unique-by: two items with the same values in all members of one key.
@@ -307,6 +324,10 @@ func (b *bodyPlace) distinct(schema *openapi3.Schema, i int) any {
 }
 
 func distinctText(schema *openapi3.Schema, value string, i int) string {
+	if len(schema.Enum) > 0 {
+		text, _ := schema.Enum[i%len(schema.Enum)].(string)
+		return text
+	}
 	candidates := []string{fmt.Sprintf("%s%d", value, i), fmt.Sprintf("%0*d", len(value), i), value + string(rune('a'+i/26)) + string(rune('a'+i%26))}
 	if schema.Format == "uuid" {
 		candidates = []string{uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, value, i)).String()}

@@ -91,10 +91,25 @@ func (c *counter) body(place string, schema *openapi3.Schema) {
 func scalarKeywords(s *openapi3.Schema) []string {
 	return given(map[string]bool{
 		"enum": len(s.Enum) > 0, "minLength": s.MinLength > 0, "maxLength": s.MaxLength != nil, "pattern": s.Pattern != "",
-		"format": s.Format != "" && (s.Type.Is(openapi3.TypeString) || s.Max == nil || *s.Max > math.MaxInt32),
+		"format": s.Format != "" && (s.Type.Is(openapi3.TypeString) || s.Max == nil || s.Format == "int32" && *s.Max > math.MaxInt32),
 		"future": s.Extensions["x-not-future"] == true, "minimum": s.Min != nil, "maximum": s.Max != nil, "multipleOf": s.MultipleOf != nil,
 		"exclusiveMinimum": s.ExclusiveMin.Bool != nil && *s.ExclusiveMin.Bool, "exclusiveMaximum": s.ExclusiveMax.Bool != nil && *s.ExclusiveMax.Bool,
 	})
+}
+
+// codesOf are the codes that breaking a schema has.
+func codesOf(s *openapi3.Schema) []string {
+	codes := []string{"type", "nullable"}
+	for _, keyword := range append(scalarKeywords(s), containerKeywords(s)...) {
+		switch keyword {
+		case "x-max-bytes":
+			keyword = "maxBytes"
+		case "x-max-depth":
+			keyword = "maxDepth"
+		}
+		codes = append(codes, keyword)
+	}
+	return codes
 }
 
 // containerKeywords are the keywords that a schema of objects and lists has.

@@ -72,7 +72,9 @@ func (p parameterPlace) breaks(keyword string, faults []string, values ...string
 
 func (p parameterPlace) keeps(keyword, value string) {
 	c := p.with(keyword, value)
-	c.Field = Fault{In: p.in, Place: p.spec.Name}
+	for _, code := range codesOf(p.spec.Schema.Value) {
+		c.Kept = append(c.Kept, Fault{p.in, p.spec.Name, code})
+	}
 	p.op.set.keeps(c)
 }
 

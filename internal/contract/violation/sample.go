@@ -91,6 +91,8 @@ func madeText(schema *openapi3.Schema) string {
 		return "2026-06-01T08:00:00Z"
 	case "email":
 		return "sample@example.org"
+	case "time-zone":
+		return "Asia/Kolkata"
 	}
 	if schema.Pattern != "" {
 		return matching(schema)

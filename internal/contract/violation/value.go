@@ -148,6 +148,9 @@ func hasFormat(format, value string) bool {
 		return len(local) > 0 && len(local) <= 64 && len(domain) <= 253 && strings.Contains(domain, ".")
 	case "uuid":
 		return len(value) == 36
+	case "time-zone":
+		_, err := time.LoadLocation(value)
+		return value != "" && err == nil
 	}
 	return true
 }

@@ -38,8 +38,9 @@ type Case struct {
 	HasBody bool
 	// Faults are what must be found when the request breaks the constraint; nil when it keeps it.
 	Faults []Fault
-	// Field is where nothing may be found when the request keeps the constraint.
-	Field Fault
+	// Kept are the faults that may not be found when the request keeps the constraint: of its place, of any keyword of its
+	// schema. A rule that looks at what is stored may still find another.
+	Kept []Fault
 }
 
 // Fault is an entry of errors, without its words. Pointer is for the body, Field for the rest.
@@ -47,16 +48,6 @@ type Fault struct {
 	In             apperr.Location
 	Place, Keyword string // Place is the pointer in the body, the name elsewhere
 }
-
-// keywords are the codes of faults that the document itself has, unlike those of rules that look at what is stored.
-var keywords = []string{
-	"required", "type", "nullable", "enum", "minLength", "maxLength", "pattern", "format", "minimum", "maximum", "minItems", "maxItems",
-	"uniqueItems", "minProperties", "maxProperties", "additionalProperties", "future", "maxBytes", "maxDepth", "unknown", "repeated",
-	"excludes", "empty", "text", "invalid",
-}
-
-// IsKeyword is true of the code of a fault that the document itself has.
-func IsKeyword(code string) bool { return slices.Contains(keywords, code) }
 
 // Set is all that a document asks for.
 type Set struct {
