@@ -1,0 +1,123 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rollcall-erp/rollcall/internal/db"
+)
+
+// Size says how large a made-up tenant is. The same size makes the same rows, always.
+type Size struct {
+	Students int
+	Years    int // academic years, the last of which is current; every student has a history of so many
+	// PasswordHash is the password of every member of staff and every guardian with a sign-in; empty: nobody signs in.
+	PasswordHash string
+}
+
+// The bounds of a size: beyond them ids and dates would not be what they should.
+const (
+	MostStudents = 5_000_000
+	MostYears    = 12
+)
+
+// Validate reports what is wrong with the size.
+func (s Size) Validate() error {
+	if s.Students < 1 || s.Students > MostStudents {
+		return fmt.Errorf("students: use 1 to %d", MostStudents)
+	}
+	if s.Years < 1 || s.Years > MostYears {
+		return fmt.Errorf("years: use 1 to %d", MostYears)
+	}
+	return nil
+}
+
+// Progress hears how many rows of a table are written, in order, about every thousand.
+type Progress func(table string, rows int64)
+
+// ErrHasData is a tenant with rows that Large has not made: it leaves them alone.
+var ErrHasData = errors.New("the tenant has data of its own; take another tenant, one that does not exist is created")
+
+// loadTimeout bounds the whole of Large.
+const loadTimeout = 2 * time.Hour
+
+// Large fills a tenant that is empty, or that an earlier Large has filled and nobody else: then it is emptied first. It is one
+// transaction, with COPY. Indexes stay in place: building them afterwards was not faster, and a tenant whose load
+// was interrupted would lack them.
+func Large(ctx context.Context, d *db.DB, tenant uuid.UUID, size Size, onProgress Progress) error {
+	if err := size.Validate(); err != nil {
+		return err
+	}
+	err := d.Load(ctx, tenant, db.Options{Timeout: loadTimeout}, func(ctx context.Context, raw db.Raw) error {
+		if err := empty(ctx, raw); err != nil {
+			return err
+		}
+		for _, t := range newGenerator(size).tables() {
+			if err := load(ctx, raw, t, onProgress); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return d.Vacuum(ctx, tenant)
+}
+
+// foreignRows asks for what Large has not made: everything in a tenant belongs to an institution or a user.
+const foreignRows = `select exists (select from institutions where not starts_with(id::text, $1))
+	or exists (select from users where not starts_with(id::text, $1))`
+
+func empty(ctx context.Context, raw db.Raw) error {
+	var foreign bool
+	if err := raw.QueryRow(ctx, foreignRows, idPrefix).Scan(&foreign); err != nil {
+		return fmt.Errorf("look at what is there: %w", err)
+	}
+	if foreign {
+		return ErrHasData
+	}
+	if _, err := raw.Exec(ctx, "truncate institutions, users, guesses, roles cascade"); err != nil {
+		return fmt.Errorf("empty the tenant: %w", err)
+	}
+	return nil
+}
+
+// table is the rows of one table.
+type table struct {
+	name    string
+	columns []string
+	rows    func(yield func(row []any) bool)
+}
+
+// progressEvery is how many rows pass between two reports of progress.
+const progressEvery = 1000
+
+func load(ctx context.Context, raw db.Raw, t table, onProgress Progress) error {
+	var n int64
+	if onProgress == nil {
+		onProgress = func(string, int64) {}
+	}
+	next, stop := pull(t.rows)
+	defer stop()
+	_, err := raw.CopyFrom(ctx, pgx.Identifier{t.name}, t.columns, pgx.CopyFromFunc(func() ([]any, error) {
+		row, ok := next()
+		if !ok {
+			return nil, nil
+		}
+		if n++; n%progressEvery == 0 {
+			onProgress(t.name, n)
+		}
+		return row, nil
+	}))
+	if err != nil {
+		return fmt.Errorf("fill %s: %w", t.name, err)
+	}
+	onProgress(t.name, n)
+	return nil
+}

@@ -1,0 +1,86 @@
+package seed_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/dbtest"
+	"github.com/rollcall-erp/rollcall/internal/seed"
+	"github.com/rollcall-erp/rollcall/internal/tenant"
+)
+
+// digests are one of each table of the tenant's schema. role_changes counts changes, and only ever up.
+func digests(t *testing.T, d *dbtest.Database, of tenant.Tenant) map[string]string {
+	t.Helper()
+	schema := db.SchemaName(of.ID)
+	all := map[string]string{}
+	for _, table := range dbtest.Values[string](t, d, `select tablename::text from pg_tables where schemaname = $1 and tablename not in ('goose_db_version', 'role_changes')`, schema) {
+		all[table] = dbtest.Value[string](t, d, fmt.Sprintf(
+			`select count(*) || ' rows, ' || md5(coalesce(string_agg(r::text, E'\n' order by r::text), '')) from %s.%s r`, schema, table))
+	}
+	return all
+}
+
+func TestLarge_theSameArgumentsMakeTheSameRows(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	first, second := d.Tenant(t, "first"), d.Tenant(t, "second")
+	size := seed.Size{Students: 1300, Years: 3}
+	for _, into := range []tenant.Tenant{first, second} {
+		require.NoError(t, seed.Large(t.Context(), d.DB, into.ID, size, nil))
+	}
+	before := digests(t, d, first)
+	assert.Equal(t, before, digests(t, d, second))
+	for table, digest := range before {
+		assert.NotContains(t, digest, "0 rows, d41d8", "%s is empty", table)
+	}
+
+	require.NoError(t, seed.Large(t.Context(), d.DB, first.ID, size, nil), "again")
+	again := digests(t, d, first)
+	assert.Equal(t, before, again)
+	size.Students--
+	require.NoError(t, seed.Large(t.Context(), d.DB, second.ID, size, nil))
+	assert.NotEqual(t, before, digests(t, d, second), "the comparison can fail")
+}
+
+func TestLarge_looksLikeASchool(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	made := d.Tenant(t, "large")
+	require.NoError(t, seed.Large(t.Context(), d.DB, made.ID, seed.Size{Students: 2400, Years: 2}, nil))
+	schema := db.SchemaName(made.ID)
+	count := func(query string) int { return dbtest.Value[int](t, d, fmt.Sprintf(query, schema)) }
+	assert.Equal(t, 2, count(`select count(*) from %s.institutions`))
+	assert.Equal(t, 2400, count(`select count(*) from %s.students`))
+	assert.InDelta(t, 72, count(`select count(*) from %s.students where status = 'withdrawn'`), 30)
+	assert.Zero(t, count(`select count(*) from %[1]s.students s where status = 'active' and not exists
+		(select from %[1]s.enrollments e where e.student_id = s.id and e.status = 'active')`), "who has not left has a place")
+	assert.Zero(t, count(`select count(*) from %[1]s.students s where status = 'withdrawn' and exists
+		(select from %[1]s.enrollments e where e.student_id = s.id and e.status = 'active')`), "who has left has none")
+	assert.Zero(t, count(`select count(*) from %[1]s.enrollments e join %[1]s.academic_years y on y.id = e.academic_year_id
+		where e.started_on < y.start_date or coalesce(e.ended_on, y.end_date) > y.end_date`), "places lie within their year")
+	assert.LessOrEqual(t, count(`select max(n)::int from (select count(*) as n from %s.enrollments where status = 'active' group by section_id) x`), 40)
+	assert.Greater(t, count(`select count(*) from (select guardian_id from %s.student_guardians group by 1 having count(*) > 1) siblings`), 100)
+	assert.Zero(t, count(`select count(*) from %s.users where password_hash is not null`), "nobody signs in")
+}
+
+func TestLarge_leavesATenantWithDataOfItsOwnAlone(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	require.NoError(t, demo(t, d))
+	size := seed.Size{Students: 10, Years: 1}
+	require.ErrorIs(t, seed.Large(t.Context(), d.DB, seed.DemoTenant, size, nil), seed.ErrHasData)
+	assert.EqualValues(t, 24, dbtest.Value[int64](t, d, `select count(*) from `+db.SchemaName(seed.DemoTenant)+`.students`))
+}
+
+func TestLarge_refusesSizesOutOfBounds(t *testing.T) {
+	t.Parallel()
+	for _, s := range []seed.Size{{Students: 0, Years: 1}, {Students: 1, Years: 0}, {Students: seed.MostStudents + 1, Years: 1}, {Students: 1, Years: seed.MostYears + 1}} {
+		assert.Error(t, s.Validate(), s)
+	}
+	assert.NoError(t, seed.Size{Students: seed.MostStudents, Years: seed.MostYears}.Validate())
+}
