@@ -52,6 +52,7 @@ const countAcademicYears = `-- name: CountAcademicYears :one
 select count(*) from (select 1 from academic_years where ($1::uuid is null or institution_id = $1) limit $2) as counted
 `
 
+// plan: up to 10001 rows, counts no further
 func (q *Queries) CountAcademicYears(ctx context.Context, institutionID *uuid.UUID, most int32) (int64, error) {
 	row := q.db.QueryRow(ctx, countAcademicYears, institutionID, most)
 	var count int64
@@ -63,6 +64,7 @@ const countClasses = `-- name: CountClasses :one
 select count(*) from (select 1 from classes where ($1::uuid is null or institution_id = $1) limit $2) as counted
 `
 
+// plan: up to 10001 rows, counts no further
 func (q *Queries) CountClasses(ctx context.Context, institutionID *uuid.UUID, most int32) (int64, error) {
 	row := q.db.QueryRow(ctx, countClasses, institutionID, most)
 	var count int64
@@ -74,6 +76,7 @@ const countInstitutions = `-- name: CountInstitutions :one
 select count(*) from (select 1 from institutions limit $1) as counted
 `
 
+// plan: up to 10001 rows, counts no further
 func (q *Queries) CountInstitutions(ctx context.Context, most int32) (int64, error) {
 	row := q.db.QueryRow(ctx, countInstitutions, most)
 	var count int64
@@ -85,6 +88,7 @@ const countSections = `-- name: CountSections :one
 select count(*) from (select 1 from sections where ($1::uuid is null or class_id = $1) limit $2) as counted
 `
 
+// plan: up to 10001 rows, counts no further
 func (q *Queries) CountSections(ctx context.Context, classID *uuid.UUID, most int32) (int64, error) {
 	row := q.db.QueryRow(ctx, countSections, classID, most)
 	var count int64
@@ -399,6 +403,7 @@ type ListClassesParams struct {
 	RowLimit        int32
 }
 
+// plan: up to 12000 rows, there are so few that a limited view is looked for among all of them
 func (q *Queries) ListClasses(ctx context.Context, arg ListClassesParams) ([]Class, error) {
 	rows, err := q.db.Query(ctx, listClasses,
 		arg.InstitutionID,
@@ -497,6 +502,7 @@ type ListSectionsParams struct {
 	RowLimit  int32
 }
 
+// plan: up to 12000 rows, there are so few that a limited view is looked for among all of them
 func (q *Queries) ListSections(ctx context.Context, arg ListSectionsParams) ([]Section, error) {
 	rows, err := q.db.Query(ctx, listSections,
 		arg.ClassID,

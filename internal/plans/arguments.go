@@ -119,6 +119,7 @@ var values = map[string][]string{
 	"TakenIdentifiers.academic_year_ids":   {"array_fill(a.academic_year_id, array[99])"},
 	"TakenIdentifiers.section_ids":         {"array_fill(a.section_id, array[99])"},
 	"MoveStudent.status":                   {"'active'"},
+	"purpose":                              {"'login'"},
 	"task":                                 {"'cleanup'"},
 	"tasks":                                {"array['cleanup']"},
 	"retry_seconds":                        {"60"},

@@ -22,5 +22,7 @@ func TestCatalogue_hasEveryGeneratedQuery(t *testing.T) {
 	for _, name := range []string{"ListStudentsByName", "AdmitUsers", "LiveSession", "DueTenants", "CountRoles"} {
 		assert.Contains(t, names, name)
 	}
-	for _, q := range all { t.Log(q.File, q.Name, q.Params()) }
+	for _, q := range all {
+		t.Log(q.File, q.Name, q.Params())
+	}
 }

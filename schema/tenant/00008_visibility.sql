@@ -17,7 +17,6 @@ create table teaching_assignments (
     section_id uuid not null constraint teaching_assignments_section_id_fkey references sections (id),
     constraint teaching_assignments_pkey primary key (user_id, section_id)
 );
-create index teaching_assignments_section_id_idx on teaching_assignments (section_id);
 
 -- For `set search_path from current` below: nobody's temporary table stands before a table of the tenant.
 select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);

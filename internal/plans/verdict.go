@@ -1,0 +1,46 @@
+package plans
+
+import "fmt"
+
+// perRow is how many rows may be read for each row returned.
+const perRow = 50
+
+// policies is how often a statement may find out anew what its view reaches: once for each table with a policy that it and its
+// triggers touch.
+const policies = 6
+
+// Fault is a reading that breaks the rule.
+type Fault struct {
+	Reading Reading
+	Why     string
+}
+
+// Faults judges all readings; none is what is wished.
+func (r *Result) Faults() []Fault {
+	exceptions := map[string]exception{}
+	for _, q := range r.Queries {
+		exceptions[q.Name] = q.exception
+	}
+	var all []Fault
+	for _, reading := range r.Readings {
+		if why := reading.judge(exceptions[reading.Query], r.baseline[reading.View]); why != "" {
+			all = append(all, Fault{reading, why})
+		}
+	}
+	return all
+}
+
+// judge says what is wrong with a reading, or nothing. baseline is what its view costs by itself.
+func (r Reading) judge(e exception, baseline int64) string {
+	allowed := perRow*max(r.Returned, 1) + policies*baseline
+	if e.rows > 0 {
+		allowed = e.rows + policies*baseline
+	}
+	switch {
+	case r.Sequential >= largeRows && e.rows == 0:
+		return fmt.Sprintf("reads %d rows of %s sequentially", r.Sequential, r.Large)
+	case r.Read > allowed:
+		return fmt.Sprintf("reads %d rows; %d are allowed for %d returned", r.Read, allowed, r.Returned)
+	}
+	return ""
+}
