@@ -63,7 +63,7 @@ update academic_years set is_current = false, updated_at = now()
 where institution_id = @institution_id and is_current and id <> @id;
 
 -- name: ListClasses :many
--- plan: up to 12000 rows, there are so few that a limited view is looked for among all of them
+-- plan: up to 12000 rows, there are so few that those in reach, or those behind a page number, are looked for among all
 select id, institution_id, name, grade_level, is_active, created_at, updated_at from classes
 where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
   and (sqlc.narg(after_id)::uuid is null or (grade_level, name, id) > (sqlc.narg(after_grade_level)::integer, sqlc.narg(after_name)::text, sqlc.narg(after_id)))
@@ -90,7 +90,7 @@ where id = @id
 returning id, institution_id, name, grade_level, is_active, created_at, updated_at;
 
 -- name: ListSections :many
--- plan: up to 12000 rows, there are so few that a limited view is looked for among all of them
+-- plan: up to 12000 rows, there are so few that those in reach, or those behind a page number, are looked for among all
 select id, class_id, name, capacity, is_active, created_at, updated_at from sections
 where (sqlc.narg(class_id)::uuid is null or class_id = sqlc.narg(class_id))
   and (sqlc.narg(after_id)::uuid is null or (name, id) > (sqlc.narg(after_name)::text, sqlc.narg(after_id)))

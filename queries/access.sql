@@ -1,7 +1,7 @@
 -- Users, roles, and who has which. What a signed-in user may do is in auth.sql.
 
 -- name: ListUsers :many
--- plan: up to 250000 rows, a search, or a role's users, in an order: reads what matches, or what sorts before it
+-- plan: pattern, role_id: up to 250000 rows, a search, or the users of a role, in an order: reads what matches, or what comes before it
 select id, email, first_name, last_name, is_active, created_at, updated_at from users
 where (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(pattern)))
   and (sqlc.narg(is_active)::boolean is null or is_active = sqlc.narg(is_active))
@@ -12,7 +12,8 @@ where (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(patt
 order by last_name, first_name, id limit @row_limit offset @row_offset;
 
 -- name: CountUsers :one
--- plan: up to 250000 rows, counts to 10001, and a filter beside a search or a role may read more than it keeps
+-- plan: up to 10001 rows, counts no further
+-- plan: pattern, role_id: up to 250000 rows, a filter beside a search or a role may read more than it keeps
 select count(*) from (
     select 1 from users
     where (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(pattern)))

@@ -43,7 +43,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(serveCommand(), devCommand(), tenantCommand(configuredDatabase),
-		userCommand(configuredDatabase), migrateCommand(configuredDatabase), jobsCommand(configuredDatabase), seedCommand(configuredDatabase))
+		userCommand(configuredDatabase), migrateCommand(configuredDatabase), jobsCommand(configuredDatabase), seedCommand(configuredDatabase), plansCommand(configuredDatabase))
 	return root
 }
 

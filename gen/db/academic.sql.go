@@ -403,7 +403,7 @@ type ListClassesParams struct {
 	RowLimit        int32
 }
 
-// plan: up to 12000 rows, there are so few that a limited view is looked for among all of them
+// plan: up to 12000 rows, there are so few that those in reach, or those behind a page number, are looked for among all
 func (q *Queries) ListClasses(ctx context.Context, arg ListClassesParams) ([]Class, error) {
 	rows, err := q.db.Query(ctx, listClasses,
 		arg.InstitutionID,
@@ -502,7 +502,7 @@ type ListSectionsParams struct {
 	RowLimit  int32
 }
 
-// plan: up to 12000 rows, there are so few that a limited view is looked for among all of them
+// plan: up to 12000 rows, there are so few that those in reach, or those behind a page number, are looked for among all
 func (q *Queries) ListSections(ctx context.Context, arg ListSectionsParams) ([]Section, error) {
 	rows, err := q.db.Query(ctx, listSections,
 		arg.ClassID,

@@ -82,7 +82,8 @@ type CountUsersParams struct {
 	Most     int32
 }
 
-// plan: up to 60000 rows, counts to 10001, and a filter beside a search may read more than it keeps
+// plan: up to 10001 rows, counts no further
+// plan: pattern, role_id: up to 250000 rows, a filter beside a search or a role may read more than it keeps
 func (q *Queries) CountUsers(ctx context.Context, arg CountUsersParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countUsers,
 		arg.Pattern,
@@ -341,7 +342,7 @@ type ListUsersRow struct {
 }
 
 // Users, roles, and who has which. What a signed-in user may do is in auth.sql.
-// plan: up to 60000 rows, a search, or a role's users, that are sorted: reads what matches, or what sorts before it
+// plan: pattern, role_id: up to 250000 rows, a search, or the users of a role, in an order: reads what matches, or what comes before it
 func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUsersRow, error) {
 	rows, err := q.db.Query(ctx, listUsers,
 		arg.Pattern,

@@ -76,6 +76,7 @@ type DueTenantsParams struct {
 }
 
 // Periodic tasks (schema control), and what they do in a tenant.
+// plan: up to 10000 rows, looks at every tenant
 // The active tenants that a task is due for, those that waited longest first. One that failed is due again sooner. A run
 // without an end is over when it is older than any run may take: its process is gone.
 func (q *Queries) DueTenants(ctx context.Context, arg DueTenantsParams) ([]uuid.UUID, error) {
@@ -145,6 +146,7 @@ type TaskSummariesRow struct {
 	Failing       int64
 }
 
+// plan: up to 10000 rows, looks at every tenant
 // For each task over all active tenants: the newest run (1970: none yet), the success that is longest ago (a tenant's creation where there
 // was none yet), and how many tenants' last run failed.
 func (q *Queries) TaskSummaries(ctx context.Context, tasks []string) ([]TaskSummariesRow, error) {

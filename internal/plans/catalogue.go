@@ -24,14 +24,8 @@ type Query struct {
 	File string // of queries/, where it is written
 	Text string // what gen/db sends to the server
 
-	params    []string // names, by number from 1 at index 0
-	exception exception
-}
-
-// exception is what a query's comment says for reading more than the rule allows: `-- plan: up to 10001 rows, <reason>`.
-type exception struct {
-	rows   int64
-	reason string
+	params     []string // names, by number from 1 at index 0
+	exceptions []exception
 }
 
 // Catalogue lists every query of gen/db, by name. The text is taken from the generated methods by calling each one; what they do
@@ -48,7 +42,7 @@ func Catalogue() ([]Query, error) {
 		if !ok {
 			return nil, fmt.Errorf("gen/db has a query %q that is not in queries/: run make generate", name)
 		}
-		q := Query{Name: name, File: source.file, Text: text, exception: source.exception}
+		q := Query{Name: name, File: source.file, Text: text, exceptions: source.exceptions}
 		if q.params, err = align(source.sql, text); err != nil {
 			return nil, fmt.Errorf("query %s in queries/%s: %w", name, source.file, err)
 		}
@@ -137,8 +131,8 @@ func nameOf(text string) string {
 
 // source is a query as it is written.
 type source struct {
-	file, sql string
-	exception exception
+	file, sql  string
+	exceptions []exception
 }
 
 func readSources(files fs.FS) (map[string]source, error) {
@@ -160,7 +154,7 @@ func readSources(files fs.FS) (map[string]source, error) {
 				end = at[i+1][0]
 			}
 			s := source{file: file}
-			if s.sql, s.exception, err = parse(text[m[1]:end]); err != nil {
+			if s.sql, s.exceptions, err = parse(text[m[1]:end]); err != nil {
 				return nil, fmt.Errorf("queries/%s, %s: %w", file, text[m[2]:m[3]], err)
 			}
 			all[text[m[2]:m[3]]] = s
@@ -169,28 +163,23 @@ func readSources(files fs.FS) (map[string]source, error) {
 	return all, nil
 }
 
-var exceptionForm = regexp.MustCompile(`^-- plan: up to (\d+) rows, (.+)$`)
-
-// parse takes the comments off a query and reads the exception in them.
-func parse(text string) (sql string, e exception, err error) {
+// parse takes the comments off a query and reads the exceptions in them.
+func parse(text string) (sql string, exceptions []exception, err error) {
 	var lines []string
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		if strings.HasPrefix(line, "-- plan:") {
-			m := exceptionForm.FindStringSubmatch(line)
-			if m == nil {
-				return "", e, fmt.Errorf("%q: write `-- plan: up to 10001 rows, <reason>`", line)
+			e, err := parseException(line)
+			if err != nil {
+				return "", nil, err
 			}
-			e.reason = m[2]
-			if e.rows, err = strconv.ParseInt(m[1], 10, 64); err != nil {
-				return "", e, fmt.Errorf("%q: %w", line, err)
-			}
+			exceptions = append(exceptions, e)
 		}
 		if !strings.HasPrefix(line, "--") {
 			lines = append(lines, line)
 		}
 	}
-	return strings.TrimSuffix(strings.TrimSpace(strings.Join(lines, "\n")), ";"), e, nil
+	return strings.TrimSuffix(strings.TrimSpace(strings.Join(lines, "\n")), ";"), exceptions, nil
 }
 
 var (
@@ -224,13 +213,14 @@ func align(sql, text string) ([]string, error) {
 // byNumber puts each name at its number.
 func byNumber(names, numbers []string) ([]string, error) {
 	ordered := make([]string, len(names))
+	known := map[string]string{}
 	most := 0
 	for i, name := range names {
 		n, err := strconv.Atoi(numbers[i])
-		if err != nil || n < 1 || n > len(names) || ordered[n-1] != "" && ordered[n-1] != name {
+		if err != nil || n < 1 || n > len(names) || known[name] != "" && known[name] != numbers[i] || ordered[n-1] != "" && ordered[n-1] != name {
 			return nil, fmt.Errorf("the parameter %s is number %s of gen/db", name, numbers[i])
 		}
-		ordered[n-1] = name
+		ordered[n-1], known[name] = name, numbers[i]
 		most = max(most, n)
 	}
 	return ordered[:most], nil

@@ -12,6 +12,7 @@ import (
 type set struct {
 	label    string   // which optional filters are set, for people
 	literals []string // by number from 1 at index 0
+	filters  []string // parameters of optional filters that are set
 	skipped  int64    // rows that the caller asked to skip
 }
 
@@ -85,6 +86,7 @@ func (q Query) set(known literals, with [][]int, choice map[int]int) set {
 	var labels []string
 	for _, group := range with {
 		label := q.params[group[0]]
+		s.filters = append(s.filters, label)
 		if isCursor(q, group) {
 			label = "cursor"
 		}

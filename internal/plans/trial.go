@@ -27,6 +27,7 @@ type Reading struct {
 	Sequential int64 // the part of Read that was no use of an index, in tables that are large
 	Large      string
 	Indexes    []string // those that were used, from the most read
+	filters    []string // the parameters of those set
 	Buffers    int64    // pages of 8 KiB
 	Millis     float64
 }
@@ -148,16 +149,21 @@ type explained struct {
 
 type node struct {
 	Type   string  `json:"Node Type"`
+	Role   string  `json:"Parent Relationship"`
 	Rows   float64 `json:"Actual Rows"`
 	Hit    int64   `json:"Shared Hit Blocks"`
 	Read   int64   `json:"Shared Read Blocks"`
-	Output []node  `json:"Plans"`
+	Inputs []node  `json:"Plans"`
 }
 
 // rows are the rows returned; for a change that returns nothing, those changed.
 func (n node) rows() int64 {
-	if n.Type == "ModifyTable" && n.Rows == 0 && len(n.Output) > 0 {
-		return int64(n.Output[0].Rows)
+	if n.Type == "ModifyTable" && n.Rows == 0 {
+		for _, input := range n.Inputs {
+			if input.Role == "Outer" {
+				return int64(input.Rows)
+			}
+		}
 	}
 	return int64(n.Rows)
 }
@@ -193,7 +199,7 @@ func (t trial) measure(ctx context.Context, mode string, s set) (reading Reading
 		return reading, false, err
 	}
 	reading = Reading{
-		View: t.view, Arguments: s.label, Generic: mode == "force_generic_plan", Returned: e.Plan.rows() + s.skipped,
+		View: t.view, Arguments: s.label, filters: s.filters, Generic: mode == "force_generic_plan", Returned: e.Plan.rows() + s.skipped,
 		Buffers: e.Plan.Hit + e.Plan.Read, Millis: e.ExecutionTime,
 	}
 	t.count(&reading, before, after)

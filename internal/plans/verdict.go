@@ -17,13 +17,14 @@ type Fault struct {
 
 // Faults judges all readings; none is what is wished.
 func (r *Result) Faults() []Fault {
-	exceptions := map[string]exception{}
+	queries := map[string]Query{}
 	for _, q := range r.Queries {
-		exceptions[q.Name] = q.exception
+		queries[q.Name] = q
 	}
 	var all []Fault
 	for _, reading := range r.Readings {
-		if why := reading.judge(exceptions[reading.Query], r.baseline[reading.View]); why != "" {
+		e, _ := queries[reading.Query].exceptionFor(reading)
+		if why := reading.judge(e, r.baseline[reading.View]); why != "" {
 			all = append(all, Fault{reading, why})
 		}
 	}
