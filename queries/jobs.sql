@@ -42,5 +42,5 @@ group by wanted.task;
 
 -- name: DeleteEndedSessions :execrows
 -- Sessions that ended, by whatever cause, before a time: so many at most, and none that somebody is working with.
-delete from sessions where id in (
-    select s.id from sessions s where least(s.ended_at, s.expires_at) < @before::timestamptz limit @row_limit for update skip locked);
+delete from sessions where id = any(array(
+    select s.id from sessions s where least(s.ended_at, s.expires_at) < @before::timestamptz limit @row_limit for update skip locked));

@@ -16,7 +16,7 @@ select 'section', s.id, s.class_id, s.is_active, null, null
 from sections s where s.id = any(@section_ids::uuid[]);
 
 -- name: TakenIdentifiers :many
--- plan: up to 20000 rows, to compare a hundred with everybody is faster in a school of a few thousand
+-- plan: up to 50000 rows, to compare a hundred with everybody is faster in a school of a few thousand
 -- Which admission numbers, e-mail addresses, national ids and roll numbers of a batch are in use, by place in the batch
 -- (from 1). The arrays have one entry a student; an empty one matches nothing.
 select n.place::integer as place, 'admissionNumber'::text as field

@@ -45,8 +45,8 @@ func (q *Queries) ClaimRun(ctx context.Context, arg ClaimRunParams) (time.Time, 
 }
 
 const deleteEndedSessions = `-- name: DeleteEndedSessions :execrows
-delete from sessions where id in (
-    select s.id from sessions s where least(s.ended_at, s.expires_at) < $1::timestamptz limit $2 for update skip locked)
+delete from sessions where id = any(array(
+    select s.id from sessions s where least(s.ended_at, s.expires_at) < $1::timestamptz limit $2 for update skip locked))
 `
 
 // Sessions that ended, by whatever cause, before a time: so many at most, and none that somebody is working with.

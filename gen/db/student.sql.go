@@ -769,7 +769,7 @@ type TakenIdentifiersRow struct {
 	Field string
 }
 
-// plan: up to 20000 rows, to compare a hundred with everybody is faster in a school of a few thousand
+// plan: up to 50000 rows, to compare a hundred with everybody is faster in a school of a few thousand
 // Which admission numbers, e-mail addresses, national ids and roll numbers of a batch are in use, by place in the batch
 // (from 1). The arrays have one entry a student; an empty one matches nothing.
 func (q *Queries) TakenIdentifiers(ctx context.Context, arg TakenIdentifiersParams) ([]TakenIdentifiersRow, error) {

@@ -97,7 +97,8 @@ func TestJudge_isTheRule(t *testing.T) {
 		"none returned":            {reading: Reading{Read: 50}},
 		"what its view costs":      {reading: Reading{Returned: 1, Read: 650}, baseline: 100},
 		"more than its view costs": {reading: Reading{Returned: 1, Read: 651}, baseline: 100, fault: "reads 651 rows; 650 are allowed for 1 returned"},
-		"sequentially":             {reading: Reading{Returned: 1000, Read: 1000, Sequential: 1000, Large: "users"}, fault: "reads 1000 rows of users sequentially"},
+		"sequentially":             {reading: Reading{Returned: 99, Read: 1000, Sequential: 1000, Large: "users"}, fault: "reads 1000 rows of users sequentially"},
+		"a tenth of a table":       {reading: Reading{Returned: 100, Read: 1000, Sequential: 1000, Large: "users"}},
 		"an exception":             {reading: Reading{Returned: 1, Read: 1000, Sequential: 1000}, exception: exception{rows: 1000}},
 		"an exception has a bound": {reading: Reading{Returned: 100, Read: 1001}, exception: exception{rows: 1000}, fault: "reads 1001 rows; 1000 are allowed for 100 returned"},
 	} {

@@ -93,7 +93,7 @@ func (c *Comparison) Markdown(out io.Writer, command string) {
 the work of policies, triggers and foreign keys included; buffers are pages of 8 KiB. Both are the same on every machine; times are not, and were taken on two
 shared cores.
 
-The rule that `+"`rollcall plans`"+` checks, in the tests with 2,000 students: no query reads a table of %d rows or more sequentially, and none reads
+The rule that `+"`rollcall plans`"+` checks, in the tests with 10,000 students: no query reads a table of %d rows or more sequentially, unless it returns a tenth of it, and none reads
 more than %d rows for a row returned, unless its comment in queries/ says why and how many (`+"`-- plan: up to 10001 rows, ...`"+`).
 
 ## Before and after

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// schools is a database with a tenant of 2,000 students.
+// schools is a database with a tenant of 10,000 students: with fewer the planner is right to read a table whole.
 func schools(t *testing.T) (*dbtest.Database, uuid.UUID) {
 	t.Helper()
 	d := dbtest.NewFrom(t, "schools", func(ctx context.Context, url string) error {
@@ -31,7 +31,7 @@ func schools(t *testing.T) (*dbtest.Database, uuid.UUID) {
 		if err != nil {
 			return err
 		}
-		return seed.Large(ctx, pool, made.ID, seed.Size{Students: 2000, Years: 2, PasswordHash: "nobody's"}, nil)
+		return seed.Large(ctx, pool, made.ID, seed.Size{Students: 10_000, Years: 2, PasswordHash: "nobody's"}, nil)
 	})
 	made, err := d.Registry().BySlug(t.Context(), "schools")
 	require.NoError(t, err)
@@ -61,7 +61,7 @@ func TestMeasure_noQueryReadsMuchMoreThanItReturns(t *testing.T) {
 	assert.Len(t, views, 5)
 	assert.Positive(t, generic, "plans without arguments were measured too")
 	assert.Len(t, dbtest.Values[string](t, d, "select slug from control.tenants"), 1, "nothing stays")
-	assert.Equal(t, 2000, dbtest.Value[int](t, d, "select count(*)::int from "+db.SchemaName(id)+".students where version = 1"), "nothing stays")
+	assert.Equal(t, 10_000, dbtest.Value[int](t, d, "select count(*)::int from "+db.SchemaName(id)+".students where version = 1"), "nothing stays")
 }
 
 func TestMeasure_findsWhatIsWrongWithTheIndexes(t *testing.T) {
@@ -87,7 +87,7 @@ func TestCompare_saysWhatTheIndexesAreWorth(t *testing.T) {
 	require.NoError(t, err)
 	var page strings.Builder
 	comparison.Markdown(&page, "a command")
-	assert.Contains(t, page.String(), "`a command` wrote this page: a throw-away tenant of 2000 students")
+	assert.Contains(t, page.String(), "`a command` wrote this page: a throw-away tenant of 10000 students")
 	assert.Contains(t, page.String(), "| ListStudentsByName | ")
 	assert.Contains(t, page.String(), "| students_search_idx | ")
 	assert.NotEmpty(t, comparison.Without.Faults())
@@ -96,15 +96,15 @@ func TestCompare_saysWhatTheIndexesAreWorth(t *testing.T) {
 func TestDeep_walksByCursor(t *testing.T) {
 	t.Parallel()
 	d, id := schools(t)
-	depths, err := plans.Deep(t.Context(), d.DB, id, 90)
+	depths, err := plans.Deep(t.Context(), d.DB, id, 400)
 	require.NoError(t, err)
 	require.Len(t, depths, 3)
 	for _, depth := range depths {
-		assert.Equal(t, 90, depth.Steps, depth.List)
+		assert.Equal(t, 400, depth.Steps, depth.List)
 		assert.Positive(t, depth.Ratio(), depth.List)
 	}
 	_, err = plans.Deep(t.Context(), d.DB, id, 1000)
-	require.ErrorContains(t, err, "only 99 pages")
+	require.ErrorContains(t, err, "only 499 pages")
 }
 
 func TestMeasure_wantsATenantWithStudents(t *testing.T) {

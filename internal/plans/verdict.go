@@ -5,6 +5,10 @@ import "fmt"
 // perRow is how many rows may be read for each row returned.
 const perRow = 50
 
+// share is how many rows of a large table may be read sequentially for each row returned: who wants a tenth of a table or more reads
+// it best as it lies.
+const share = 10
+
 // policies is how often a statement may find out anew what its view reaches: once for each table with a policy that it and its
 // triggers touch.
 const policies = 6
@@ -38,7 +42,7 @@ func (r Reading) judge(e exception, baseline int64) string {
 		allowed = e.rows + policies*baseline
 	}
 	switch {
-	case r.Sequential >= largeRows && e.rows == 0:
+	case r.Sequential >= largeRows && r.Sequential > share*r.Returned && e.rows == 0:
 		return fmt.Sprintf("reads %d rows of %s sequentially", r.Sequential, r.Large)
 	case r.Read > allowed:
 		return fmt.Sprintf("reads %d rows; %d are allowed for %d returned", r.Read, allowed, r.Returned)
