@@ -5,8 +5,10 @@ SHELL      := /bin/bash -o pipefail
 GENERATE   := go tool -modfile=internal/tools/generate.mod
 LINT       := go tool -modfile=internal/tools/lint.mod
 GENERATED  := gen internal/contract/openapi.yaml
+REDOCLY    := npx --yes @redocly/cli@2.77.0
 TESTFLAGS  ?=
 FUZZTIME   ?= 30s
+FUZZSECONDS ?= 300
 
 .PHONY: help
 help: ## List the targets
@@ -35,7 +37,8 @@ test: test-tools ## Run all tests, with the race detector, on a real PostgreSQL,
 	go test -race -shuffle=on -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: lint
-lint: ## Run the linters, go vet, and govulncheck where its database can be reached
+lint: ## Run the linters, go vet, redocly on openapi.yaml, and govulncheck where its database can be reached
+	$(REDOCLY) lint --config internal/tools/redocly.yaml openapi.yaml
 	go vet ./...
 	$(LINT) golangci-lint run
 	@if curl -sfL -m 10 -o /dev/null https://vuln.go.dev/index/modules.json; then \
@@ -53,6 +56,8 @@ verify: ## Fail when generated files or go.mod are not what their sources make
 		echo 'Generated files were stale; they are regenerated now: commit them.'; exit 1; \
 	fi
 	@go mod tidy -diff
+	@internal/tools/api-changes.sh check
+	@diff <(internal/tools/api-changes.sh changelog) docs/api-changelog.md || { echo 'docs/api-changelog.md is stale: make api-changelog'; exit 1; }
 	@echo 'Generated files and go.mod are up to date.'
 
 .PHONY: fmt
@@ -73,7 +78,7 @@ fuzz: ## Fuzz decoder, normaliser, body check and cursor, FUZZTIME each
 # The race detector needs a C compiler, the test of /docs a browser, shared limits Redis. Debian's are installed when we may; otherwise the
 # message says what is missing.
 .PHONY: test-tools browser
-test-tools: browser ## Install what only the tests need, if it is missing (Debian, as root)
+test-tools: browser client-ts ## Install what only the tests need, if it is missing (Debian, as root)
 	@$(call need,gcc,gcc libc6-dev,a C compiler for the race detector)
 	@$(call need,redis-server,redis-server,Redis for the limits that instances share)
 browser:
@@ -86,6 +91,24 @@ need = if command -v $(1) >/dev/null; then exit 0; fi; \
 	else \
 		echo 'make test needs $(3): install one of $(1).'; exit 1; \
 	fi
+
+.PHONY: client-ts
+client-ts: ## Make the TypeScript types of openapi.yaml, and compile the example that uses them
+	@$(call need,npm,nodejs npm,Node.js for the TypeScript client)
+	@cd docs/client-typescript && npm ci --silent --no-fund --no-audit && npm run --silent types && npm run --silent build
+
+.PHONY: api-changelog
+api-changelog: ## Write docs/api-changelog.md: openapi.yaml against the last released document
+	@internal/tools/api-changes.sh changelog > docs/api-changelog.md
+
+.PHONY: schemathesis
+schemathesis: build ## Run Schemathesis on a demo school of its own, FUZZSECONDS long
+	@$(call need,python3,python3 python3-venv,Python for Schemathesis)
+	@internal/tools/schemathesis/run.sh $(FUZZSECONDS)
+
+.PHONY: check-generators
+check-generators: ## Check that other generators make clients of openapi.yaml that compile (npm, PyPI)
+	@internal/tools/check-generators.sh
 
 .PHONY: clean
 clean: ## Remove build results; the demo's data in .data stays

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -144,10 +145,26 @@ func TestHostile_unknownPathsAndMethodsAreProblems(t *testing.T) {
 		assert.Equal(t, status, got.Status, path)
 		assertProblem(t, got)
 	}
-	got := h.do(call{Method: http.MethodDelete, Path: "/v1/students"})
-	assert.Equal(t, http.StatusMethodNotAllowed, got.Status)
-	assert.Contains(t, got.Header.Get("Allow"), "POST")
-	assertProblem(t, got)
+}
+
+func TestHostile_everyMethodThatAPathDoesNotHaveIs405WithThoseThatItHas(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	methods := map[string][]string{}
+	for _, op := range h.contract.Operations {
+		methods[op.Path] = append(methods[op.Path], op.Method)
+	}
+	for path, own := range methods {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if slices.Contains(own, method) {
+				continue
+			}
+			got := h.do(call{Method: method, Path: path})
+			assert.Equal(t, http.StatusMethodNotAllowed, got.Status, "%s %s", method, path)
+			assert.ElementsMatch(t, append([]string{http.MethodOptions}, own...), strings.Split(got.Header.Get("Allow"), ", "), "%s %s", method, path)
+			assertProblem(t, got)
+		}
+	}
 }
 
 func TestHead_answersAsGetWithoutTheBody(t *testing.T) {

@@ -6,12 +6,9 @@
 package server
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -89,6 +86,7 @@ func New(d Dependencies) (http.Handler, error) {
 	if err := sameOperations(d.Contract, e.Routes()); err != nil {
 		return nil, err
 	}
+	refuseShadowed(e, d.Contract)
 	system{db: d.DB, contract: d.Contract}.register(e)
 	if !d.MetricsElsewhere {
 		e.GET("/metrics", echo.WrapHandler(MetricsHandler(d.Metrics, d.Log)))
@@ -104,29 +102,4 @@ func gates(c *contract.Contract, a authenticator, l *limits) map[string][]echo.M
 		all[id] = []echo.MiddlewareFunc{gate(op, a, l)}
 	}
 	return all
-}
-
-// sameOperations holds the generated routes against the document, so that a stale one stops the start and not a request.
-func sameOperations(c *contract.Contract, routes []*echo.Route) error {
-	routed := map[string]bool{}
-	for _, r := range routes {
-		routed[r.Method+" "+r.Path] = true
-	}
-	var faults []error
-	for id, op := range c.Operations {
-		route := op.Method + " " + echoPath(op.Path)
-		if !routed[route] {
-			faults = append(faults, fmt.Errorf("operation %s has no route %s: run make generate", id, route))
-		}
-		delete(routed, route)
-	}
-	for route := range routed {
-		faults = append(faults, fmt.Errorf("route %s is no operation of openapi.yaml: run make generate", route))
-	}
-	return errors.Join(faults...)
-}
-
-// echoPath is a path of the document in echo's spelling: {id} is :id.
-func echoPath(path string) string {
-	return strings.NewReplacer("{", ":", "}", "").Replace(path)
 }
