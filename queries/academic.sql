@@ -1,8 +1,8 @@
--- Institutions, academic years, classes and sections.
+-- Institutions, academic years, classes, sections and subjects.
 -- A list counts up to @most + 1 rows, so that counting is bounded; @after_id selects by keyset instead of by offset.
 
 -- name: ListInstitutions :many
-select id, name, code, is_active, created_at, updated_at from institutions
+select id, name, code, is_active, created_at, updated_at, time_zone, working_days from institutions
 where (sqlc.narg(after_id)::uuid is null or (name, id) > (sqlc.narg(after_name)::text, sqlc.narg(after_id)))
 order by name, id limit @row_limit offset @row_offset;
 
@@ -11,20 +11,20 @@ order by name, id limit @row_limit offset @row_offset;
 select count(*) from (select 1 from institutions limit @most) as counted;
 
 -- name: GetInstitution :one
-select id, name, code, is_active, created_at, updated_at from institutions where id = @id;
+select id, name, code, is_active, created_at, updated_at, time_zone, working_days from institutions where id = @id;
 
 -- name: LockInstitution :one
-select id, name, code, is_active, created_at, updated_at from institutions where id = @id for update;
+select id, name, code, is_active, created_at, updated_at, time_zone, working_days from institutions where id = @id for update;
 
 -- name: CreateInstitution :one
-insert into institutions (id, name, code, is_active)
-values (@id, @name, @code, @is_active)
-returning id, name, code, is_active, created_at, updated_at;
+insert into institutions (id, name, code, time_zone, working_days, is_active)
+values (@id, @name, @code, @time_zone, coalesce(sqlc.narg(working_days), '{monday,tuesday,wednesday,thursday,friday}'::text[]), @is_active)
+returning id, name, code, is_active, created_at, updated_at, time_zone, working_days;
 
 -- name: UpdateInstitution :one
-update institutions set name = @name, code = @code, is_active = @is_active, updated_at = now()
+update institutions set name = @name, code = @code, time_zone = @time_zone, working_days = @working_days, is_active = @is_active, updated_at = now()
 where id = @id
-returning id, name, code, is_active, created_at, updated_at;
+returning id, name, code, is_active, created_at, updated_at, time_zone, working_days;
 
 -- name: ListAcademicYears :many
 select id, institution_id, name, start_date, end_date, is_current, is_active, created_at, updated_at from academic_years
@@ -116,8 +116,45 @@ update sections set name = @name, capacity = @capacity, is_active = @is_active, 
 where id = @id
 returning id, class_id, name, capacity, is_active, created_at, updated_at;
 
+-- name: DaysOutside :many
+-- What of a year would be outside it, if it began and ended on these days.
+select 'a term'::text as kind, t.start_date, t.end_date from terms t
+where t.academic_year_id = @id and (t.start_date < @start_date::date or t.end_date > @end_date::date)
+union all
+select 'a holiday', h.start_date, h.end_date from holidays h
+where h.academic_year_id = @id and (h.start_date < @start_date or h.end_date > @end_date)
+union all
+(select 'a register', r.date, r.date from attendance_registers r
+where r.academic_year_id = @id and r.date < @start_date order by r.date limit 1)
+union all
+(select 'a register', r.date, r.date from attendance_registers r
+where r.academic_year_id = @id and r.date > @end_date order by r.date desc limit 1);
+
+-- name: ListTerms :many
+select name, start_date, end_date from terms where academic_year_id = @academic_year_id order by start_date;
+
+-- name: ListHolidays :many
+select name, start_date, end_date from holidays where academic_year_id = @academic_year_id order by start_date, name;
+
+-- name: RemoveTerms :exec
+delete from terms where academic_year_id = @academic_year_id;
+
+-- name: RemoveHolidays :exec
+delete from holidays where academic_year_id = @academic_year_id;
+
+-- name: AddTerms :exec
+insert into terms (academic_year_id, name, start_date, end_date)
+select @academic_year_id, unnest(@names::text[]), unnest(@start_dates::date[]), unnest(@end_dates::date[]);
+
+-- name: AddHolidays :exec
+insert into holidays (academic_year_id, name, start_date, end_date)
+select @academic_year_id, unnest(@names::text[]), unnest(@start_dates::date[]), unnest(@end_dates::date[]);
+
 -- name: ListTeachers :many
-select u.id, u.first_name, u.last_name from teaching_assignments a
+select u.id, u.first_name, u.last_name,
+       array(select s.subject_id from subject_assignments s join subjects j on j.id = s.subject_id
+             where s.section_id = a.section_id and s.user_id = a.user_id order by j.name, j.id)::uuid[] as subject_ids
+from teaching_assignments a
 join users u on u.id = a.user_id
 where a.section_id = @section_id
 order by u.last_name, u.first_name, u.id;
@@ -133,3 +170,61 @@ delete from teaching_assignments where section_id = @section_id and user_id <> a
 insert into teaching_assignments (section_id, user_id)
 select @section_id, unnest(@user_ids::uuid[])
 on conflict do nothing;
+
+-- name: ActiveSubjectsOfSection :many
+-- Which of these subjects the section's institution teaches. The lock keeps them until the assignment is made.
+select j.id from subjects j
+where j.id = any(@ids::uuid[]) and j.is_active
+  and j.institution_id = (select c.institution_id from sections s join classes c on c.id = s.class_id where s.id = @section_id)
+for share of j;
+
+-- name: RemoveSubjectAssignments :exec
+delete from subject_assignments where section_id = @section_id;
+
+-- name: AssignSubjects :exec
+insert into subject_assignments (section_id, user_id, subject_id)
+select @section_id, unnest(@user_ids::uuid[]), unnest(@subject_ids::uuid[]);
+
+-- name: ListSubjects :many
+select id, institution_id, name, code, is_active, created_at, updated_at from subjects
+where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
+  and (sqlc.narg(after_id)::uuid is null or (name, id) > (sqlc.narg(after_name)::text, sqlc.narg(after_id)))
+order by name, id limit @row_limit offset @row_offset;
+
+-- name: CountSubjects :one
+select count(*) from (select 1 from subjects where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id)) limit @most) as counted;
+
+-- name: GetSubject :one
+select id, institution_id, name, code, is_active, created_at, updated_at from subjects where id = @id;
+
+-- name: LockSubject :one
+select id, institution_id, name, code, is_active, created_at, updated_at from subjects where id = @id for update;
+
+-- name: CreateSubject :one
+insert into subjects (id, institution_id, name, code, is_active)
+values (@id, @institution_id, @name, @code, @is_active)
+returning id, institution_id, name, code, is_active, created_at, updated_at;
+
+-- name: UpdateSubject :one
+update subjects set name = @name, code = @code, is_active = @is_active, updated_at = now()
+where id = @id
+returning id, institution_id, name, code, is_active, created_at, updated_at;
+
+-- name: UsesOf :one
+-- What refers to a row of a table, counted by table. The row is locked before: nothing can refer to it in between.
+select uses_of(@target::text, @id::uuid)::jsonb as uses;
+
+-- name: DeleteInstitution :exec
+delete from institutions where id = @id;
+
+-- name: DeleteAcademicYear :exec
+delete from academic_years where id = @id;
+
+-- name: DeleteClass :exec
+delete from classes where id = @id;
+
+-- name: DeleteSection :exec
+delete from sections where id = @id;
+
+-- name: DeleteSubject :exec
+delete from subjects where id = @id;

@@ -2,18 +2,30 @@
 -- A list counts up to @most rows, so that counting is bounded; @after_id selects by keyset instead of by offset.
 
 -- name: PlacesForAdmission :many
--- What an admission refers to, in one round trip: each row found, what it belongs to, whether it takes students.
-select 'institution'::text as kind, i.id, i.id as parent_id, i.is_active, null::date as start_date, null::date as end_date
+-- What an admission refers to, in one round trip: each row found, what it belongs to, whether it takes students. The sections
+-- are locked, in one order for all: whoever else admits into one of them waits, and then counts these students too. Others
+-- do not.
+with locked as (
+    select s.id, s.class_id, s.is_active, s.capacity from sections s where s.id = any(@section_ids::uuid[]) order by s.id for no key update
+)
+select 'institution'::text as kind, i.id, i.id as parent_id, i.is_active, null::date as start_date, null::date as end_date, 0 as capacity
 from institutions i where i.id = any(@institution_ids::uuid[])
 union all
-select 'academicYear', y.id, y.institution_id, y.is_active, y.start_date, y.end_date
+select 'academicYear', y.id, y.institution_id, y.is_active, y.start_date, y.end_date, 0
 from academic_years y where y.id = any(@academic_year_ids::uuid[])
 union all
-select 'class', c.id, c.institution_id, c.is_active, null, null
+select 'class', c.id, c.institution_id, c.is_active, null, null, 0
 from classes c where c.id = any(@class_ids::uuid[])
 union all
-select 'section', s.id, s.class_id, s.is_active, null, null
-from sections s where s.id = any(@section_ids::uuid[]);
+select 'section', l.id, l.class_id, l.is_active, null, null, l.capacity
+from locked l;
+
+-- name: TakenPlaces :many
+-- How many students sections have in these years, without one who is about to move.
+select academic_year_id, section_id, count(*) as taken from enrollments
+where status = 'active' and academic_year_id = any(@academic_year_ids::uuid[]) and section_id = any(@section_ids::uuid[])
+  and (sqlc.narg(except_student_id)::uuid is null or student_id <> sqlc.narg(except_student_id))
+group by academic_year_id, section_id;
 
 -- name: TakenIdentifiers :many
 -- plan: up to 50000 rows, to compare a hundred with everybody is faster in a school of a few thousand
@@ -156,6 +168,10 @@ update users set email = @email, first_name = @first_name, last_name = @last_nam
 -- name: CloseEnrollment :execrows
 update enrollments set status = @status, ended_on = @ended_on, reason = @reason
 where student_id = @student_id and status = 'active';
+
+-- name: LastDayEnrolled :many
+-- The day on which the last closed enrollment ended; no row before there is one.
+select ended_on from enrollments where student_id = @student_id and ended_on is not null order by ended_on desc limit 1;
 
 -- name: ListEnrollments :many
 select id, student_id, institution_id, academic_year_id, class_id, section_id, roll_number, status, started_on, ended_on, reason, created_at

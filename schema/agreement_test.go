@@ -33,17 +33,20 @@ var stored = map[string][]string{
 	"AcademicYearCreate": {"academic_years"}, "AcademicYearPatch": {"academic_years"},
 	"ClassCreate": {"classes"}, "ClassPatch": {"classes"},
 	"SectionCreate": {"sections"}, "SectionPatch": {"sections"},
+	"SubjectCreate": {"subjects"}, "SubjectPatch": {"subjects"},
 	"StudentAdmission": {"students", "enrollments", "users"}, "StudentPatch": {"students", "users"},
 	"Withdrawal": {"enrollments"}, "Transfer": {"enrollments", "students"},
 	"TeacherAssignment": {"teaching_assignments"},
-	"UserCreate":        {"users"}, "UserPatch": {"users"}, "RoleAssignmentInput": {"user_roles"},
+	"TermInput":         {"terms"}, "HolidayInput": {"holidays"}, "MarkInput": {"attendance_marks"},
+	"UserCreate": {"users"}, "UserPatch": {"users"}, "RoleAssignmentInput": {"user_roles"},
 	"RoleCreate": {"roles"}, "RolePatch": {"roles"},
 	"GuardianInput": {"guardians", "student_guardians"}, "GuardianUpdate": {"guardians", "student_guardians"},
 }
 
 // shown are the schemas of answers that are rows.
 var shown = map[string][]string{
-	"Institution": {"institutions"}, "AcademicYear": {"academic_years"}, "Class": {"classes"}, "Section": {"sections"},
+	"Institution": {"institutions"}, "AcademicYear": {"academic_years"}, "Class": {"classes"}, "Section": {"sections"}, "Subject": {"subjects"},
+	"Term": {"terms"}, "Holiday": {"holidays"}, "RegisterEntry": {"attendance_marks", "students"}, "StudentAttendance": {"attendance_marks"}, "Correction": {"attendance_corrections", "students"},
 	"Teacher": {"teaching_assignments", "users"}, "Student": {"students", "users"}, "Enrollment": {"enrollments"}, "Guardian": {"guardians", "student_guardians"},
 	"SessionSummary": {"sessions"}, "SessionUser": {"users"}, "User": {"users"}, "RoleAssignment": {"user_roles"}, "Role": {"roles"},
 }
@@ -52,6 +55,7 @@ var shown = map[string][]string{
 var transient = map[string]string{
 	"LoginRequest": "compared", "PasswordChange": "hashed", "StudentAdmissions": "a list of StudentAdmission",
 	"GuardianReplacement": "a list of GuardianUpdate", "TeacherReplacement": "a list of TeacherAssignment",
+	"CalendarReplacement": "lists of TermInput and HolidayInput", "RegisterMarks": "a list of MarkInput",
 	"RoleAssignments": "a list of RoleAssignmentInput",
 }
 
@@ -60,9 +64,16 @@ var apart = map[string]string{
 	"StudentAdmission.aadharNumber": "sealed", "StudentPatch.aadharNumber": "sealed", "Student.aadharNumber": "shown masked",
 	"StudentAdmission.guardians":     "rows of GuardianInput",
 	"StudentAdmission.admissionDate": "today when absent",
-	"Student.enrollment":             "a row of Enrollment",
-	"Withdrawal.endedOn":             "today when absent; null while the enrollment is open",
-	"Transfer.institutionId":         "the present one when absent", "Transfer.startedOn": "today when absent",
+	"StudentAdmission.overbook":      "a wish", "Transfer.overbook": "a wish",
+	"InstitutionCreate.timeZone": "the document knows the zones", "InstitutionPatch.timeZone": "the document knows the zones",
+	"TeacherAssignment.subjectIds": "rows of subject_assignments", "Teacher.subjectIds": "rows of subject_assignments",
+	"HolidayInput.endDate":     "the first day when absent",
+	"RegisterEntry.rollNumber": "of the enrollment", "RegisterEntry.corrections": "versions but the first", "StudentAttendance.corrections": "versions but the first",
+	"RegisterEntry.status": "none before the student is marked", "RegisterEntry.markedBy": "none before the student is marked", "RegisterEntry.markedAt": "none before the student is marked",
+	"Correction.before": "status and note", "Correction.after": "new status and new note", "Correction.correctedBy": "a user, with the name",
+	"Student.enrollment":     "a row of Enrollment",
+	"Withdrawal.endedOn":     "today when absent; null while the enrollment is open",
+	"Transfer.institutionId": "the present one when absent", "Transfer.startedOn": "today when absent",
 	"Transfer.admissionNumber": "the present one when absent",
 	"SessionSummary.isCurrent": "whether it is the session that asks",
 	"UserCreate.email":         "a student may have none", "UserPatch.email": "who has one keeps one",

@@ -7,10 +7,39 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
+
+const activeSubjectsOfSection = `-- name: ActiveSubjectsOfSection :many
+select j.id from subjects j
+where j.id = any($1::uuid[]) and j.is_active
+  and j.institution_id = (select c.institution_id from sections s join classes c on c.id = s.class_id where s.id = $2)
+for share of j
+`
+
+// Which of these subjects the section's institution teaches. The lock keeps them until the assignment is made.
+func (q *Queries) ActiveSubjectsOfSection(ctx context.Context, ids []uuid.UUID, sectionID uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, activeSubjectsOfSection, ids, sectionID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
 
 const activeUsers = `-- name: ActiveUsers :many
 select id from users where id = any($1::uuid[]) and is_active for share
@@ -35,6 +64,66 @@ func (q *Queries) ActiveUsers(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID
 		return nil, err
 	}
 	return items, nil
+}
+
+const addHolidays = `-- name: AddHolidays :exec
+insert into holidays (academic_year_id, name, start_date, end_date)
+select $1, unnest($2::text[]), unnest($3::date[]), unnest($4::date[])
+`
+
+type AddHolidaysParams struct {
+	AcademicYearID uuid.UUID
+	Names          []string
+	StartDates     []openapi_types.Date
+	EndDates       []openapi_types.Date
+}
+
+func (q *Queries) AddHolidays(ctx context.Context, arg AddHolidaysParams) error {
+	_, err := q.db.Exec(ctx, addHolidays,
+		arg.AcademicYearID,
+		arg.Names,
+		arg.StartDates,
+		arg.EndDates,
+	)
+	return err
+}
+
+const addTerms = `-- name: AddTerms :exec
+insert into terms (academic_year_id, name, start_date, end_date)
+select $1, unnest($2::text[]), unnest($3::date[]), unnest($4::date[])
+`
+
+type AddTermsParams struct {
+	AcademicYearID uuid.UUID
+	Names          []string
+	StartDates     []openapi_types.Date
+	EndDates       []openapi_types.Date
+}
+
+func (q *Queries) AddTerms(ctx context.Context, arg AddTermsParams) error {
+	_, err := q.db.Exec(ctx, addTerms,
+		arg.AcademicYearID,
+		arg.Names,
+		arg.StartDates,
+		arg.EndDates,
+	)
+	return err
+}
+
+const assignSubjects = `-- name: AssignSubjects :exec
+insert into subject_assignments (section_id, user_id, subject_id)
+select $1, unnest($2::uuid[]), unnest($3::uuid[])
+`
+
+type AssignSubjectsParams struct {
+	SectionID  uuid.UUID
+	UserIds    []uuid.UUID
+	SubjectIds []uuid.UUID
+}
+
+func (q *Queries) AssignSubjects(ctx context.Context, arg AssignSubjectsParams) error {
+	_, err := q.db.Exec(ctx, assignSubjects, arg.SectionID, arg.UserIds, arg.SubjectIds)
+	return err
 }
 
 const assignTeachers = `-- name: AssignTeachers :exec
@@ -91,6 +180,17 @@ select count(*) from (select 1 from sections where ($1::uuid is null or class_id
 // plan: up to 10001 rows, counts no further
 func (q *Queries) CountSections(ctx context.Context, classID *uuid.UUID, most int32) (int64, error) {
 	row := q.db.QueryRow(ctx, countSections, classID, most)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countSubjects = `-- name: CountSubjects :one
+select count(*) from (select 1 from subjects where ($1::uuid is null or institution_id = $1) limit $2) as counted
+`
+
+func (q *Queries) CountSubjects(ctx context.Context, institutionID *uuid.UUID, most int32) (int64, error) {
+	row := q.db.QueryRow(ctx, countSubjects, institutionID, most)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -173,16 +273,18 @@ func (q *Queries) CreateClass(ctx context.Context, arg CreateClassParams) (Class
 }
 
 const createInstitution = `-- name: CreateInstitution :one
-insert into institutions (id, name, code, is_active)
-values ($1, $2, $3, $4)
-returning id, name, code, is_active, created_at, updated_at
+insert into institutions (id, name, code, time_zone, working_days, is_active)
+values ($1, $2, $3, $4, coalesce($5, '{monday,tuesday,wednesday,thursday,friday}'::text[]), $6)
+returning id, name, code, is_active, created_at, updated_at, time_zone, working_days
 `
 
 type CreateInstitutionParams struct {
-	ID       uuid.UUID
-	Name     string
-	Code     string
-	IsActive bool
+	ID          uuid.UUID
+	Name        string
+	Code        string
+	TimeZone    string
+	WorkingDays interface{}
+	IsActive    bool
 }
 
 func (q *Queries) CreateInstitution(ctx context.Context, arg CreateInstitutionParams) (Institution, error) {
@@ -190,6 +292,8 @@ func (q *Queries) CreateInstitution(ctx context.Context, arg CreateInstitutionPa
 		arg.ID,
 		arg.Name,
 		arg.Code,
+		arg.TimeZone,
+		arg.WorkingDays,
 		arg.IsActive,
 	)
 	var i Institution
@@ -200,6 +304,8 @@ func (q *Queries) CreateInstitution(ctx context.Context, arg CreateInstitutionPa
 		&i.IsActive,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.TimeZone,
+		&i.WorkingDays,
 	)
 	return i, err
 }
@@ -237,6 +343,133 @@ func (q *Queries) CreateSection(ctx context.Context, arg CreateSectionParams) (S
 		&i.UpdatedAt,
 	)
 	return i, err
+}
+
+const createSubject = `-- name: CreateSubject :one
+insert into subjects (id, institution_id, name, code, is_active)
+values ($1, $2, $3, $4, $5)
+returning id, institution_id, name, code, is_active, created_at, updated_at
+`
+
+type CreateSubjectParams struct {
+	ID            uuid.UUID
+	InstitutionID uuid.UUID
+	Name          string
+	Code          string
+	IsActive      bool
+}
+
+func (q *Queries) CreateSubject(ctx context.Context, arg CreateSubjectParams) (Subject, error) {
+	row := q.db.QueryRow(ctx, createSubject,
+		arg.ID,
+		arg.InstitutionID,
+		arg.Name,
+		arg.Code,
+		arg.IsActive,
+	)
+	var i Subject
+	err := row.Scan(
+		&i.ID,
+		&i.InstitutionID,
+		&i.Name,
+		&i.Code,
+		&i.IsActive,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const daysOutside = `-- name: DaysOutside :many
+select 'a term'::text as kind, t.start_date, t.end_date from terms t
+where t.academic_year_id = $1 and (t.start_date < $2::date or t.end_date > $3::date)
+union all
+select 'a holiday', h.start_date, h.end_date from holidays h
+where h.academic_year_id = $1 and (h.start_date < $2 or h.end_date > $3)
+union all
+(select 'a register', r.date, r.date from attendance_registers r
+where r.academic_year_id = $1 and r.date < $2 order by r.date limit 1)
+union all
+(select 'a register', r.date, r.date from attendance_registers r
+where r.academic_year_id = $1 and r.date > $3 order by r.date desc limit 1)
+`
+
+type DaysOutsideParams struct {
+	ID        uuid.UUID
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+}
+
+type DaysOutsideRow struct {
+	Kind      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+}
+
+// What of a year would be outside it, if it began and ended on these days.
+func (q *Queries) DaysOutside(ctx context.Context, arg DaysOutsideParams) ([]DaysOutsideRow, error) {
+	rows, err := q.db.Query(ctx, daysOutside, arg.ID, arg.StartDate, arg.EndDate)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DaysOutsideRow
+	for rows.Next() {
+		var i DaysOutsideRow
+		if err := rows.Scan(&i.Kind, &i.StartDate, &i.EndDate); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deleteAcademicYear = `-- name: DeleteAcademicYear :exec
+delete from academic_years where id = $1
+`
+
+func (q *Queries) DeleteAcademicYear(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, deleteAcademicYear, id)
+	return err
+}
+
+const deleteClass = `-- name: DeleteClass :exec
+delete from classes where id = $1
+`
+
+func (q *Queries) DeleteClass(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, deleteClass, id)
+	return err
+}
+
+const deleteInstitution = `-- name: DeleteInstitution :exec
+delete from institutions where id = $1
+`
+
+func (q *Queries) DeleteInstitution(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, deleteInstitution, id)
+	return err
+}
+
+const deleteSection = `-- name: DeleteSection :exec
+delete from sections where id = $1
+`
+
+func (q *Queries) DeleteSection(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, deleteSection, id)
+	return err
+}
+
+const deleteSubject = `-- name: DeleteSubject :exec
+delete from subjects where id = $1
+`
+
+func (q *Queries) DeleteSubject(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, deleteSubject, id)
+	return err
 }
 
 const dismissTeachers = `-- name: DismissTeachers :exec
@@ -300,7 +533,7 @@ func (q *Queries) GetClass(ctx context.Context, id uuid.UUID) (Class, error) {
 }
 
 const getInstitution = `-- name: GetInstitution :one
-select id, name, code, is_active, created_at, updated_at from institutions where id = $1
+select id, name, code, is_active, created_at, updated_at, time_zone, working_days from institutions where id = $1
 `
 
 func (q *Queries) GetInstitution(ctx context.Context, id uuid.UUID) (Institution, error) {
@@ -313,6 +546,8 @@ func (q *Queries) GetInstitution(ctx context.Context, id uuid.UUID) (Institution
 		&i.IsActive,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.TimeZone,
+		&i.WorkingDays,
 	)
 	return i, err
 }
@@ -329,6 +564,25 @@ func (q *Queries) GetSection(ctx context.Context, id uuid.UUID) (Section, error)
 		&i.ClassID,
 		&i.Name,
 		&i.Capacity,
+		&i.IsActive,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const getSubject = `-- name: GetSubject :one
+select id, institution_id, name, code, is_active, created_at, updated_at from subjects where id = $1
+`
+
+func (q *Queries) GetSubject(ctx context.Context, id uuid.UUID) (Subject, error) {
+	row := q.db.QueryRow(ctx, getSubject, id)
+	var i Subject
+	err := row.Scan(
+		&i.ID,
+		&i.InstitutionID,
+		&i.Name,
+		&i.Code,
 		&i.IsActive,
 		&i.CreatedAt,
 		&i.UpdatedAt,
@@ -439,9 +693,39 @@ func (q *Queries) ListClasses(ctx context.Context, arg ListClassesParams) ([]Cla
 	return items, nil
 }
 
+const listHolidays = `-- name: ListHolidays :many
+select name, start_date, end_date from holidays where academic_year_id = $1 order by start_date, name
+`
+
+type ListHolidaysRow struct {
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+}
+
+func (q *Queries) ListHolidays(ctx context.Context, academicYearID uuid.UUID) ([]ListHolidaysRow, error) {
+	rows, err := q.db.Query(ctx, listHolidays, academicYearID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListHolidaysRow
+	for rows.Next() {
+		var i ListHolidaysRow
+		if err := rows.Scan(&i.Name, &i.StartDate, &i.EndDate); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listInstitutions = `-- name: ListInstitutions :many
 
-select id, name, code, is_active, created_at, updated_at from institutions
+select id, name, code, is_active, created_at, updated_at, time_zone, working_days from institutions
 where ($1::uuid is null or (name, id) > ($2::text, $1))
 order by name, id limit $4 offset $3
 `
@@ -453,7 +737,7 @@ type ListInstitutionsParams struct {
 	RowLimit  int32
 }
 
-// Institutions, academic years, classes and sections.
+// Institutions, academic years, classes, sections and subjects.
 // A list counts up to @most + 1 rows, so that counting is bounded; @after_id selects by keyset instead of by offset.
 func (q *Queries) ListInstitutions(ctx context.Context, arg ListInstitutionsParams) ([]Institution, error) {
 	rows, err := q.db.Query(ctx, listInstitutions,
@@ -476,6 +760,8 @@ func (q *Queries) ListInstitutions(ctx context.Context, arg ListInstitutionsPara
 			&i.IsActive,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.TimeZone,
+			&i.WorkingDays,
 		); err != nil {
 			return nil, err
 		}
@@ -537,17 +823,70 @@ func (q *Queries) ListSections(ctx context.Context, arg ListSectionsParams) ([]S
 	return items, nil
 }
 
+const listSubjects = `-- name: ListSubjects :many
+select id, institution_id, name, code, is_active, created_at, updated_at from subjects
+where ($1::uuid is null or institution_id = $1)
+  and ($2::uuid is null or (name, id) > ($3::text, $2))
+order by name, id limit $5 offset $4
+`
+
+type ListSubjectsParams struct {
+	InstitutionID *uuid.UUID
+	AfterID       *uuid.UUID
+	AfterName     *string
+	RowOffset     int32
+	RowLimit      int32
+}
+
+func (q *Queries) ListSubjects(ctx context.Context, arg ListSubjectsParams) ([]Subject, error) {
+	rows, err := q.db.Query(ctx, listSubjects,
+		arg.InstitutionID,
+		arg.AfterID,
+		arg.AfterName,
+		arg.RowOffset,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Subject
+	for rows.Next() {
+		var i Subject
+		if err := rows.Scan(
+			&i.ID,
+			&i.InstitutionID,
+			&i.Name,
+			&i.Code,
+			&i.IsActive,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listTeachers = `-- name: ListTeachers :many
-select u.id, u.first_name, u.last_name from teaching_assignments a
+select u.id, u.first_name, u.last_name,
+       array(select s.subject_id from subject_assignments s join subjects j on j.id = s.subject_id
+             where s.section_id = a.section_id and s.user_id = a.user_id order by j.name, j.id)::uuid[] as subject_ids
+from teaching_assignments a
 join users u on u.id = a.user_id
 where a.section_id = $1
 order by u.last_name, u.first_name, u.id
 `
 
 type ListTeachersRow struct {
-	ID        uuid.UUID
-	FirstName string
-	LastName  string
+	ID         uuid.UUID
+	FirstName  string
+	LastName   string
+	SubjectIds []uuid.UUID
 }
 
 func (q *Queries) ListTeachers(ctx context.Context, sectionID uuid.UUID) ([]ListTeachersRow, error) {
@@ -559,7 +898,42 @@ func (q *Queries) ListTeachers(ctx context.Context, sectionID uuid.UUID) ([]List
 	var items []ListTeachersRow
 	for rows.Next() {
 		var i ListTeachersRow
-		if err := rows.Scan(&i.ID, &i.FirstName, &i.LastName); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.FirstName,
+			&i.LastName,
+			&i.SubjectIds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listTerms = `-- name: ListTerms :many
+select name, start_date, end_date from terms where academic_year_id = $1 order by start_date
+`
+
+type ListTermsRow struct {
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+}
+
+func (q *Queries) ListTerms(ctx context.Context, academicYearID uuid.UUID) ([]ListTermsRow, error) {
+	rows, err := q.db.Query(ctx, listTerms, academicYearID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListTermsRow
+	for rows.Next() {
+		var i ListTermsRow
+		if err := rows.Scan(&i.Name, &i.StartDate, &i.EndDate); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -611,7 +985,7 @@ func (q *Queries) LockClass(ctx context.Context, id uuid.UUID) (Class, error) {
 }
 
 const lockInstitution = `-- name: LockInstitution :one
-select id, name, code, is_active, created_at, updated_at from institutions where id = $1 for update
+select id, name, code, is_active, created_at, updated_at, time_zone, working_days from institutions where id = $1 for update
 `
 
 func (q *Queries) LockInstitution(ctx context.Context, id uuid.UUID) (Institution, error) {
@@ -624,6 +998,8 @@ func (q *Queries) LockInstitution(ctx context.Context, id uuid.UUID) (Institutio
 		&i.IsActive,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.TimeZone,
+		&i.WorkingDays,
 	)
 	return i, err
 }
@@ -647,6 +1023,25 @@ func (q *Queries) LockSection(ctx context.Context, id uuid.UUID) (Section, error
 	return i, err
 }
 
+const lockSubject = `-- name: LockSubject :one
+select id, institution_id, name, code, is_active, created_at, updated_at from subjects where id = $1 for update
+`
+
+func (q *Queries) LockSubject(ctx context.Context, id uuid.UUID) (Subject, error) {
+	row := q.db.QueryRow(ctx, lockSubject, id)
+	var i Subject
+	err := row.Scan(
+		&i.ID,
+		&i.InstitutionID,
+		&i.Name,
+		&i.Code,
+		&i.IsActive,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const lockTurnOfInstitution = `-- name: LockTurnOfInstitution :exec
 select id from institutions where id = $1 for no key update
 `
@@ -655,6 +1050,33 @@ select id from institutions where id = $1 for no key update
 // academic_years_is_current_key would refuse all but one of them. No key update: children may be inserted meanwhile.
 func (q *Queries) LockTurnOfInstitution(ctx context.Context, id uuid.UUID) error {
 	_, err := q.db.Exec(ctx, lockTurnOfInstitution, id)
+	return err
+}
+
+const removeHolidays = `-- name: RemoveHolidays :exec
+delete from holidays where academic_year_id = $1
+`
+
+func (q *Queries) RemoveHolidays(ctx context.Context, academicYearID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, removeHolidays, academicYearID)
+	return err
+}
+
+const removeSubjectAssignments = `-- name: RemoveSubjectAssignments :exec
+delete from subject_assignments where section_id = $1
+`
+
+func (q *Queries) RemoveSubjectAssignments(ctx context.Context, sectionID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, removeSubjectAssignments, sectionID)
+	return err
+}
+
+const removeTerms = `-- name: RemoveTerms :exec
+delete from terms where academic_year_id = $1
+`
+
+func (q *Queries) RemoveTerms(ctx context.Context, academicYearID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, removeTerms, academicYearID)
 	return err
 }
 
@@ -731,22 +1153,26 @@ func (q *Queries) UpdateClass(ctx context.Context, arg UpdateClassParams) (Class
 }
 
 const updateInstitution = `-- name: UpdateInstitution :one
-update institutions set name = $1, code = $2, is_active = $3, updated_at = now()
-where id = $4
-returning id, name, code, is_active, created_at, updated_at
+update institutions set name = $1, code = $2, time_zone = $3, working_days = $4, is_active = $5, updated_at = now()
+where id = $6
+returning id, name, code, is_active, created_at, updated_at, time_zone, working_days
 `
 
 type UpdateInstitutionParams struct {
-	Name     string
-	Code     string
-	IsActive bool
-	ID       uuid.UUID
+	Name        string
+	Code        string
+	TimeZone    string
+	WorkingDays []string
+	IsActive    bool
+	ID          uuid.UUID
 }
 
 func (q *Queries) UpdateInstitution(ctx context.Context, arg UpdateInstitutionParams) (Institution, error) {
 	row := q.db.QueryRow(ctx, updateInstitution,
 		arg.Name,
 		arg.Code,
+		arg.TimeZone,
+		arg.WorkingDays,
 		arg.IsActive,
 		arg.ID,
 	)
@@ -758,6 +1184,8 @@ func (q *Queries) UpdateInstitution(ctx context.Context, arg UpdateInstitutionPa
 		&i.IsActive,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.TimeZone,
+		&i.WorkingDays,
 	)
 	return i, err
 }
@@ -793,4 +1221,49 @@ func (q *Queries) UpdateSection(ctx context.Context, arg UpdateSectionParams) (S
 		&i.UpdatedAt,
 	)
 	return i, err
+}
+
+const updateSubject = `-- name: UpdateSubject :one
+update subjects set name = $1, code = $2, is_active = $3, updated_at = now()
+where id = $4
+returning id, institution_id, name, code, is_active, created_at, updated_at
+`
+
+type UpdateSubjectParams struct {
+	Name     string
+	Code     string
+	IsActive bool
+	ID       uuid.UUID
+}
+
+func (q *Queries) UpdateSubject(ctx context.Context, arg UpdateSubjectParams) (Subject, error) {
+	row := q.db.QueryRow(ctx, updateSubject,
+		arg.Name,
+		arg.Code,
+		arg.IsActive,
+		arg.ID,
+	)
+	var i Subject
+	err := row.Scan(
+		&i.ID,
+		&i.InstitutionID,
+		&i.Name,
+		&i.Code,
+		&i.IsActive,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const usesOf = `-- name: UsesOf :one
+select uses_of($1::text, $2::uuid)::jsonb as uses
+`
+
+// What refers to a row of a table, counted by table. The row is locked before: nothing can refer to it in between.
+func (q *Queries) UsesOf(ctx context.Context, target string, iD uuid.UUID) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, usesOf, target, iD)
+	var uses json.RawMessage
+	err := row.Scan(&uses)
+	return uses, err
 }

@@ -24,6 +24,47 @@ type AcademicYear struct {
 	UpdatedAt     time.Time
 }
 
+type AttendanceCorrection struct {
+	StudentID     uuid.UUID
+	Date          openapi_types.Date
+	Version       int32
+	SectionID     uuid.UUID
+	InstitutionID uuid.UUID
+	Status        string
+	Note          *string
+	MarkedBy      uuid.UUID
+	MarkedAt      time.Time
+	NewStatus     string
+	NewNote       *string
+	CorrectedBy   uuid.UUID
+	CorrectedAt   time.Time
+}
+
+type AttendanceMark struct {
+	StudentID      uuid.UUID
+	Date           openapi_types.Date
+	SectionID      uuid.UUID
+	AcademicYearID uuid.UUID
+	InstitutionID  uuid.UUID
+	Status         string
+	Note           *string
+	Version        int32
+	MarkedBy       uuid.UUID
+	MarkedAt       time.Time
+}
+
+type AttendanceRegister struct {
+	SectionID      uuid.UUID
+	Date           openapi_types.Date
+	AcademicYearID uuid.UUID
+	InstitutionID  uuid.UUID
+	Version        int64
+	TakenBy        uuid.UUID
+	TakenAt        time.Time
+	UpdatedBy      uuid.UUID
+	UpdatedAt      time.Time
+}
+
 type Class struct {
 	ID            uuid.UUID
 	InstitutionID uuid.UUID
@@ -92,13 +133,22 @@ type Guess struct {
 	CountedAt time.Time
 }
 
+type Holiday struct {
+	AcademicYearID uuid.UUID
+	Name           string
+	StartDate      openapi_types.Date
+	EndDate        openapi_types.Date
+}
+
 type Institution struct {
-	ID        uuid.UUID
-	Name      string
-	Code      string
-	IsActive  bool
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	ID          uuid.UUID
+	Name        string
+	Code        string
+	IsActive    bool
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	TimeZone    string
+	WorkingDays []string
 }
 
 type Role struct {
@@ -202,9 +252,32 @@ type StudentRecord struct {
 	StartedOn               *openapi_types.Date
 }
 
+type Subject struct {
+	ID            uuid.UUID
+	InstitutionID uuid.UUID
+	Name          string
+	Code          string
+	IsActive      bool
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
+type SubjectAssignment struct {
+	UserID    uuid.UUID
+	SectionID uuid.UUID
+	SubjectID uuid.UUID
+}
+
 type TeachingAssignment struct {
 	UserID    uuid.UUID
 	SectionID uuid.UUID
+}
+
+type Term struct {
+	AcademicYearID uuid.UUID
+	Name           string
+	StartDate      openapi_types.Date
+	EndDate        openapi_types.Date
 }
 
 type User struct {

@@ -200,6 +200,31 @@ func (q *Queries) GetStudents(ctx context.Context, ids []uuid.UUID) ([]StudentRe
 	return items, nil
 }
 
+const lastDayEnrolled = `-- name: LastDayEnrolled :many
+select ended_on from enrollments where student_id = $1 and ended_on is not null order by ended_on desc limit 1
+`
+
+// The day on which the last closed enrollment ended; no row before there is one.
+func (q *Queries) LastDayEnrolled(ctx context.Context, studentID uuid.UUID) ([]*openapi_types.Date, error) {
+	rows, err := q.db.Query(ctx, lastDayEnrolled, studentID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*openapi_types.Date
+	for rows.Next() {
+		var ended_on *openapi_types.Date
+		if err := rows.Scan(&ended_on); err != nil {
+			return nil, err
+		}
+		items = append(items, ended_on)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const linkGuardianUser = `-- name: LinkGuardianUser :exec
 update guardians set user_id = $1, updated_at = now() where id = $2
 `
@@ -662,24 +687,27 @@ func (q *Queries) MoveStudent(ctx context.Context, arg MoveStudentParams) error 
 
 const placesForAdmission = `-- name: PlacesForAdmission :many
 
-select 'institution'::text as kind, i.id, i.id as parent_id, i.is_active, null::date as start_date, null::date as end_date
-from institutions i where i.id = any($1::uuid[])
+with locked as (
+    select s.id, s.class_id, s.is_active, s.capacity from sections s where s.id = any($1::uuid[]) order by s.id for no key update
+)
+select 'institution'::text as kind, i.id, i.id as parent_id, i.is_active, null::date as start_date, null::date as end_date, 0 as capacity
+from institutions i where i.id = any($2::uuid[])
 union all
-select 'academicYear', y.id, y.institution_id, y.is_active, y.start_date, y.end_date
-from academic_years y where y.id = any($2::uuid[])
+select 'academicYear', y.id, y.institution_id, y.is_active, y.start_date, y.end_date, 0
+from academic_years y where y.id = any($3::uuid[])
 union all
-select 'class', c.id, c.institution_id, c.is_active, null, null
-from classes c where c.id = any($3::uuid[])
+select 'class', c.id, c.institution_id, c.is_active, null, null, 0
+from classes c where c.id = any($4::uuid[])
 union all
-select 'section', s.id, s.class_id, s.is_active, null, null
-from sections s where s.id = any($4::uuid[])
+select 'section', l.id, l.class_id, l.is_active, null, null, l.capacity
+from locked l
 `
 
 type PlacesForAdmissionParams struct {
+	SectionIds      []uuid.UUID
 	InstitutionIds  []uuid.UUID
 	AcademicYearIds []uuid.UUID
 	ClassIds        []uuid.UUID
-	SectionIds      []uuid.UUID
 }
 
 type PlacesForAdmissionRow struct {
@@ -689,17 +717,20 @@ type PlacesForAdmissionRow struct {
 	IsActive  bool
 	StartDate *openapi_types.Date
 	EndDate   *openapi_types.Date
+	Capacity  int32
 }
 
 // Students, their enrollments and guardians.
 // A list counts up to @most rows, so that counting is bounded; @after_id selects by keyset instead of by offset.
-// What an admission refers to, in one round trip: each row found, what it belongs to, whether it takes students.
+// What an admission refers to, in one round trip: each row found, what it belongs to, whether it takes students. The sections
+// are locked, in one order for all: whoever else admits into one of them waits, and then counts these students too. Others
+// do not.
 func (q *Queries) PlacesForAdmission(ctx context.Context, arg PlacesForAdmissionParams) ([]PlacesForAdmissionRow, error) {
 	rows, err := q.db.Query(ctx, placesForAdmission,
+		arg.SectionIds,
 		arg.InstitutionIds,
 		arg.AcademicYearIds,
 		arg.ClassIds,
-		arg.SectionIds,
 	)
 	if err != nil {
 		return nil, err
@@ -715,6 +746,7 @@ func (q *Queries) PlacesForAdmission(ctx context.Context, arg PlacesForAdmission
 			&i.IsActive,
 			&i.StartDate,
 			&i.EndDate,
+			&i.Capacity,
 		); err != nil {
 			return nil, err
 		}
@@ -790,6 +822,46 @@ func (q *Queries) TakenIdentifiers(ctx context.Context, arg TakenIdentifiersPara
 	for rows.Next() {
 		var i TakenIdentifiersRow
 		if err := rows.Scan(&i.Place, &i.Field); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const takenPlaces = `-- name: TakenPlaces :many
+select academic_year_id, section_id, count(*) as taken from enrollments
+where status = 'active' and academic_year_id = any($1::uuid[]) and section_id = any($2::uuid[])
+  and ($3::uuid is null or student_id <> $3)
+group by academic_year_id, section_id
+`
+
+type TakenPlacesParams struct {
+	AcademicYearIds []uuid.UUID
+	SectionIds      []uuid.UUID
+	ExceptStudentID *uuid.UUID
+}
+
+type TakenPlacesRow struct {
+	AcademicYearID uuid.UUID
+	SectionID      uuid.UUID
+	Taken          int64
+}
+
+// How many students sections have in these years, without one who is about to move.
+func (q *Queries) TakenPlaces(ctx context.Context, arg TakenPlacesParams) ([]TakenPlacesRow, error) {
+	rows, err := q.db.Query(ctx, takenPlaces, arg.AcademicYearIds, arg.SectionIds, arg.ExceptStudentID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TakenPlacesRow
+	for rows.Next() {
+		var i TakenPlacesRow
+		if err := rows.Scan(&i.AcademicYearID, &i.SectionID, &i.Taken); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

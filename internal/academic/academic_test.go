@@ -82,7 +82,7 @@ func date(year int, month time.Month, day int) openapi_types.Date {
 
 func (s school) institution(t *testing.T, name string) api.Institution {
 	t.Helper()
-	body := api.InstitutionCreate{Name: name, Code: unique("I"), IsActive: new(true)}
+	body := api.InstitutionCreate{Name: name, Code: unique("I"), TimeZone: new("Asia/Kolkata"), IsActive: new(true)}
 	return got[api.CreateInstitution201JSONResponse](t)(s.CreateInstitution(s.ctx, api.CreateInstitutionRequestObject{Body: &body})).Body
 }
 
@@ -111,7 +111,13 @@ func (s school) section(t *testing.T, class uuid.UUID, name string) api.Section 
 	return got[api.CreateSection201JSONResponse](t)(s.CreateSection(s.ctx, api.CreateSectionRequestObject{Body: &body})).Body
 }
 
-// onID are the operations on one row: each gets and changes the row of an id.
+func (s school) subject(t *testing.T, institution uuid.UUID, name string) api.Subject {
+	t.Helper()
+	body := api.SubjectCreate{InstitutionId: institution, Name: name, Code: unique("S"), IsActive: new(true)}
+	return got[api.CreateSubject201JSONResponse](t)(s.CreateSubject(s.ctx, api.CreateSubjectRequestObject{Body: &body})).Body
+}
+
+// onID are the operations on one row: each gets, changes or deletes the row of an id.
 func onID(s school, id uuid.UUID) map[string]func() (any, error) {
 	return map[string]func() (any, error){
 		"get institution": func() (any, error) {
@@ -137,6 +143,19 @@ func onID(s school, id uuid.UUID) map[string]func() (any, error) {
 		"patch section": func() (any, error) {
 			return s.UpdateSection(s.ctx, api.UpdateSectionRequestObject{SectionId: id, JSONBody: &api.SectionPatch{Name: new("Mine")}})
 		},
+		"get subject": func() (any, error) { return s.GetSubject(s.ctx, api.GetSubjectRequestObject{SubjectId: id}) },
+		"patch subject": func() (any, error) {
+			return s.UpdateSubject(s.ctx, api.UpdateSubjectRequestObject{SubjectId: id, JSONBody: &api.SubjectPatch{Name: new("Mine")}})
+		},
+		"delete institution": func() (any, error) {
+			return s.DeleteInstitution(s.ctx, api.DeleteInstitutionRequestObject{InstitutionId: id})
+		},
+		"delete academic year": func() (any, error) {
+			return s.DeleteAcademicYear(s.ctx, api.DeleteAcademicYearRequestObject{AcademicYearId: id})
+		},
+		"delete class":   func() (any, error) { return s.DeleteClass(s.ctx, api.DeleteClassRequestObject{ClassId: id}) },
+		"delete section": func() (any, error) { return s.DeleteSection(s.ctx, api.DeleteSectionRequestObject{SectionId: id}) },
+		"delete subject": func() (any, error) { return s.DeleteSubject(s.ctx, api.DeleteSubjectRequestObject{SubjectId: id}) },
 	}
 }
 
@@ -157,8 +176,9 @@ func TestTheRowsOfAnotherTenantDoNotExist(t *testing.T) {
 	year := asha.year(t, yearOf(institution.Id, 2026, false))
 	class := asha.class(t, institution.Id, 1, "Grade 1")
 	section := asha.section(t, class.Id, "A")
+	subject := asha.subject(t, institution.Id, "Music")
 
-	for _, id := range []uuid.UUID{institution.Id, year.Id, class.Id, section.Id} {
+	for _, id := range []uuid.UUID{institution.Id, year.Id, class.Id, section.Id, subject.Id} {
 		for name, call := range onID(other, id) {
 			_, err := call()
 			assert.Equal(t, apperr.NotFound, apperr.KindOf(err), name)
@@ -198,6 +218,10 @@ func testUnknownParents(t *testing.T, s school, institution, class uuid.UUID) {
 		InstitutionId: institution, Name: "Grade 1", GradeLevel: 1, IsActive: new(true),
 	}})
 	wantFault(t, err, apperr.Invalid, "institutionId", "reference")
+	_, err = s.CreateSubject(s.ctx, api.CreateSubjectRequestObject{Body: &api.SubjectCreate{
+		InstitutionId: institution, Name: "Music", Code: "MUS", IsActive: new(true),
+	}})
+	wantFault(t, err, apperr.Invalid, "institutionId", "reference")
 	_, err = s.CreateSection(s.ctx, api.CreateSectionRequestObject{Body: &api.SectionCreate{
 		ClassId: class, Name: "A", Capacity: 40, IsActive: new(true),
 	}})
@@ -208,7 +232,7 @@ func TestTwoTenantsMayUseTheSameNames(t *testing.T) {
 	t.Parallel()
 	asha := newSchool(t)
 	other := asha.as(t, "other")
-	body := api.InstitutionCreate{Name: "Main Campus", Code: "MAIN", IsActive: new(true)}
+	body := api.InstitutionCreate{Name: "Main Campus", Code: "MAIN", TimeZone: new("Asia/Kolkata"), IsActive: new(true)}
 	for _, s := range []school{asha, other} {
 		_, err := s.CreateInstitution(s.ctx, api.CreateInstitutionRequestObject{Body: &body})
 		require.NoError(t, err)

@@ -3,6 +3,7 @@ package academic
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -47,7 +48,7 @@ func institutionRows(ctx context.Context, q *db.Queries, r page.Request[nameKey]
 func (h *Handler) CreateInstitution(ctx context.Context, request api.CreateInstitutionRequestObject) (api.CreateInstitutionResponseObject, error) {
 	body := request.Body
 	row, err := one(ctx, h.DB, db.Options{}, (*db.Queries).CreateInstitution, gendb.CreateInstitutionParams{
-		ID: uuid.Must(uuid.NewV7()), Name: body.Name, Code: body.Code, IsActive: *body.IsActive,
+		ID: uuid.Must(uuid.NewV7()), Name: body.Name, Code: body.Code, TimeZone: *body.TimeZone, WorkingDays: workingDaysAfter(body.WorkingDays, nil), IsActive: *body.IsActive,
 	})
 	if err != nil {
 		return nil, err
@@ -73,10 +74,12 @@ func (h *Handler) UpdateInstitution(ctx context.Context, request api.UpdateInsti
 	row, err := patch(ctx, h.DB, request.InstitutionId, (*db.Queries).LockInstitution,
 		func(ctx context.Context, q *db.Queries, row gendb.Institution) (gendb.Institution, error) {
 			return q.UpdateInstitution(ctx, gendb.UpdateInstitutionParams{
-				ID:       row.ID,
-				Name:     patched(body.Name, row.Name),
-				Code:     patched(body.Code, row.Code),
-				IsActive: patched(body.IsActive, row.IsActive),
+				ID:          row.ID,
+				Name:        patched(body.Name, row.Name),
+				Code:        patched(body.Code, row.Code),
+				TimeZone:    patched(body.TimeZone, row.TimeZone),
+				WorkingDays: workingDaysAfter(body.WorkingDays, row.WorkingDays),
+				IsActive:    patched(body.IsActive, row.IsActive),
 			})
 		})
 	if err != nil {
@@ -85,9 +88,38 @@ func (h *Handler) UpdateInstitution(ctx context.Context, request api.UpdateInsti
 	return api.UpdateInstitution200JSONResponse(institutionView(row)), nil
 }
 
+// workingDaysAfter are the days that a request names, or those before.
+func workingDaysAfter(days *[]api.Weekday, before []string) []string {
+	if days == nil {
+		return before
+	}
+	return inOrder(*days)
+}
+
+// inOrder are days of the week as they are stored, from Monday.
+func inOrder(days []api.Weekday) []string {
+	var sorted []string
+	for _, day := range week {
+		if slices.Contains(days, day) {
+			sorted = append(sorted, string(day))
+		}
+	}
+	return sorted
+}
+
+var week = []api.Weekday{api.WeekdayMonday, api.WeekdayTuesday, api.WeekdayWednesday, api.WeekdayThursday, api.WeekdayFriday, api.WeekdaySaturday, api.WeekdaySunday}
+
+func weekdays(stored []string) []api.Weekday {
+	days := make([]api.Weekday, len(stored))
+	for i, day := range stored {
+		days[i] = api.Weekday(day)
+	}
+	return days
+}
+
 func institutionView(row gendb.Institution) api.Institution {
 	return api.Institution{
-		Id: row.ID, Name: row.Name, Code: row.Code, IsActive: row.IsActive,
+		Id: row.ID, Name: row.Name, Code: row.Code, TimeZone: row.TimeZone, WorkingDays: weekdays(row.WorkingDays), IsActive: row.IsActive,
 		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
 	}
 }

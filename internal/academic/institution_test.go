@@ -13,7 +13,7 @@ import (
 func TestInstitution_isReadAsItWasCreated(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
-	body := api.InstitutionCreate{Name: "Hill Campus", Code: "HILL", IsActive: new(false)}
+	body := api.InstitutionCreate{Name: "Hill Campus", Code: "HILL", TimeZone: new("Europe/Berlin"), WorkingDays: &[]api.Weekday{"sunday", "monday"}, IsActive: new(false)}
 	created := got[api.CreateInstitution201JSONResponse](t)(s.CreateInstitution(s.ctx, api.CreateInstitutionRequestObject{Body: &body}))
 	assert.Equal(t, "/v1/institutions/"+created.Body.Id.String(), created.Headers.Location)
 	assert.EqualValues(t, 7, created.Body.Id.Version())
@@ -22,7 +22,7 @@ func TestInstitution_isReadAsItWasCreated(t *testing.T) {
 	read := got[api.GetInstitution200JSONResponse](t)(s.GetInstitution(s.ctx, api.GetInstitutionRequestObject{InstitutionId: created.Body.Id}))
 	assert.Equal(t, created.Body, api.Institution(read))
 	assert.Equal(t, api.Institution{
-		Id: read.Id, Name: "Hill Campus", Code: "HILL", IsActive: false, CreatedAt: read.CreatedAt, UpdatedAt: read.CreatedAt,
+		Id: read.Id, Name: "Hill Campus", Code: "HILL", TimeZone: "Europe/Berlin", WorkingDays: []api.Weekday{"monday", "sunday"}, IsActive: false, CreatedAt: read.CreatedAt, UpdatedAt: read.CreatedAt,
 	}, api.Institution(read))
 }
 
@@ -34,9 +34,11 @@ func TestInstitution_keepsWhatAPatchLeavesOut(t *testing.T) {
 		patch api.InstitutionPatch
 		apply func()
 	}{
-		"name":     {api.InstitutionPatch{Name: new("Lake Campus")}, func() { want.Name = "Lake Campus" }},
-		"code":     {api.InstitutionPatch{Code: new("LAKE")}, func() { want.Code = "LAKE" }},
-		"isActive": {api.InstitutionPatch{IsActive: new(false)}, func() { want.IsActive = false }},
+		"name":        {api.InstitutionPatch{Name: new("Lake Campus")}, func() { want.Name = "Lake Campus" }},
+		"code":        {api.InstitutionPatch{Code: new("LAKE")}, func() { want.Code = "LAKE" }},
+		"timeZone":    {api.InstitutionPatch{TimeZone: new("UTC")}, func() { want.TimeZone = "UTC" }},
+		"workingDays": {api.InstitutionPatch{WorkingDays: &[]api.Weekday{"saturday", "friday"}}, func() { want.WorkingDays = []api.Weekday{"friday", "saturday"} }},
+		"isActive":    {api.InstitutionPatch{IsActive: new(false)}, func() { want.IsActive = false }},
 	}
 	for name, step := range steps {
 		step.apply()
@@ -60,8 +62,8 @@ func TestInstitution_nameAndCodeAreUnique(t *testing.T) {
 		wantFault(t, err, apperr.Conflict, field, "unique")
 	}
 	for field, body := range map[string]api.InstitutionCreate{
-		"name": {Name: first.Name, Code: "NEW", IsActive: new(true)},
-		"code": {Name: "New", Code: first.Code, IsActive: new(true)},
+		"name": {Name: first.Name, Code: "NEW", TimeZone: new("UTC"), IsActive: new(true)},
+		"code": {Name: "New", Code: first.Code, TimeZone: new("UTC"), IsActive: new(true)},
 	} {
 		_, err := s.CreateInstitution(s.ctx, api.CreateInstitutionRequestObject{Body: &body})
 		wantFault(t, err, apperr.Conflict, field, "unique")

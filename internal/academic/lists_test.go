@@ -21,7 +21,7 @@ type row struct {
 	id    uuid.UUID
 }
 
-// list is one of the four, so that all are held to the same requirements.
+// list is one of the five, so that all are held to the same requirements.
 type list struct {
 	name string
 	// parents makes two rows by which the list is filtered; nil where there is no filter.
@@ -54,7 +54,7 @@ var lists = []list{
 		name: "institutions",
 		add: func(s school, _ uuid.UUID, place int) error {
 			_, err := s.CreateInstitution(s.ctx, api.CreateInstitutionRequestObject{Body: &api.InstitutionCreate{
-				Name: fmt.Sprintf("%s %06d", placeName(place), serial.Add(1)), Code: unique("I"), IsActive: new(true),
+				Name: fmt.Sprintf("%s %06d", placeName(place), serial.Add(1)), Code: unique("I"), TimeZone: new("Asia/Kolkata"), IsActive: new(true),
 			}})
 			return err
 		},
@@ -122,6 +122,25 @@ var lists = []list{
 			}
 			l := r.(api.ListSections200JSONResponse)
 			return rows(l.Data, func(x api.Section) row { return row{x.Name, x.Id} }), l.Page, nil
+		},
+	},
+	{
+		name: "subjects", parents: twoInstitutions,
+		add: func(s school, parent uuid.UUID, place int) error {
+			_, err := s.CreateSubject(s.ctx, api.CreateSubjectRequestObject{Body: &api.SubjectCreate{
+				InstitutionId: parent, Name: placeName(place), Code: unique("S"), IsActive: new(true),
+			}})
+			return err
+		},
+		list: func(s school, p page.Parameters, parent *uuid.UUID) ([]row, api.PageInfo, error) {
+			r, err := s.ListSubjects(s.ctx, api.ListSubjectsRequestObject{Params: api.ListSubjectsParams{
+				Page: p.Page, Limit: p.Limit, Cursor: p.Cursor, InstitutionId: parent, Sort: new(api.ListSubjectsParamsSortName),
+			}})
+			if err != nil {
+				return nil, api.PageInfo{}, err
+			}
+			l := r.(api.ListSubjects200JSONResponse)
+			return rows(l.Data, func(x api.Subject) row { return row{x.Name, x.Id} }), l.Page, nil
 		},
 	},
 }

@@ -3,12 +3,14 @@ package academic
 import (
 	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/page"
@@ -104,6 +106,9 @@ func updateYear(ctx context.Context, q *db.Queries, id uuid.UUID, body *api.Acad
 	if err != nil {
 		return row, err
 	}
+	if err := checkDays(ctx, q, id, patched(body.StartDate, row.StartDate), patched(body.EndDate, row.EndDate)); err != nil {
+		return row, err
+	}
 	return q.UpdateAcademicYear(ctx, gendb.UpdateAcademicYearParams{
 		ID:        id,
 		Name:      patched(body.Name, row.Name),
@@ -112,6 +117,24 @@ func updateYear(ctx context.Context, q *db.Queries, id uuid.UUID, body *api.Acad
 		IsCurrent: patched(body.IsCurrent, row.IsCurrent),
 		IsActive:  patched(body.IsActive, row.IsActive),
 	})
+}
+
+// checkDays refuses a first or last day that would leave a term, a holiday or a register outside the year.
+func checkDays(ctx context.Context, q *db.Queries, id uuid.UUID, start, end openapi_types.Date) error {
+	outside, err := q.DaysOutside(ctx, gendb.DaysOutsideParams{ID: id, StartDate: start, EndDate: end})
+	if err != nil {
+		return fmt.Errorf("look for days outside the year: %w", err)
+	}
+	var faults []apperr.Field
+	for _, days := range outside {
+		if days.StartDate.Before(start.Time) {
+			faults = append(faults, apperr.BodyField("inUse", "There is "+days.Kind+" before it: "+days.StartDate.String(), "startDate"))
+		}
+		if days.EndDate.After(end.Time) {
+			faults = append(faults, apperr.BodyField("inUse", "There is "+days.Kind+" after it: "+days.EndDate.String(), "endDate"))
+		}
+	}
+	return apperr.ConflictFields(faults)
 }
 
 // lockYear locks a year. One that becomes current is locked after the others of its institution: two requests that lock

@@ -7,6 +7,7 @@ package auth
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,12 @@ type Principal struct {
 // Visibility is on which rows the principal holds a permission.
 func (p Principal) Visibility(permission string) db.Visibility {
 	return p.visibility(permission, p.User)
+}
+
+// MayIn reports whether a permission is held on everything of an institution.
+func (p Principal) MayIn(permission string, institution uuid.UUID) bool {
+	v := p.Visibility(permission)
+	return v.All || slices.Contains(v.Institutions, institution)
 }
 
 // known are the words that everybody knows of the principal, and that so make no password.

@@ -241,7 +241,7 @@ func TestCheck_bindsTheValueThatWasValidated(t *testing.T) {
 	var want api.StudentAdmission
 	require.NoError(t, json.Unmarshal([]byte(`{
 		"firstName": "Diya Rani", "lastName": "D'Souza", "admissionNumber": "2026-101", "email": "diya@example.org",
-		"rollNumber": 31, "dateOfBirth": "2016-08-15", "gender": "female", "customFields": {"House":"Kaveri","bus":4},
+		"rollNumber": 31, "dateOfBirth": "2016-08-15", "gender": "female", "overbook": false, "customFields": {"House":"Kaveri","bus":4},
 		"institutionId": "01900000-0000-7000-8000-000000000101", "academicYearId": "01900000-0000-7000-8000-000000000201",
 		"classId": "01900000-0000-7000-8000-000000000302", "sectionId": "01900000-0000-7000-8000-000000000403",
 		"guardians": [{"firstName":"Maria","lastName":"D'Souza","relationship":"mother","isPrimary":false}]

@@ -177,6 +177,8 @@ func formatMessage(format string) string {
 		return "Invalid UUID"
 	case "date":
 		return "Invalid date; use YYYY-MM-DD"
+	case "time-zone":
+		return "Unknown time zone; use a name such as Asia/Kolkata"
 	case "date-time":
 		return "Invalid time; use RFC 3339"
 	case "int32", "int64":

@@ -5,6 +5,7 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+	_ "time/tzdata" // the names are known also where the machine has no database of them
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
@@ -16,17 +17,29 @@ var formats = map[string]openapi3.StringFormatValidator{
 	"uuid":      openapi3.NewCallbackValidator(checkUUID),
 	"email":     openapi3.NewCallbackValidator(checkEmail),
 	"date-time": openapi3.NewCallbackValidator(checkTime),
+	"time-zone": openapi3.NewCallbackValidator(checkTimeZone),
 }
 
 var (
 	errNotUUID  = errors.New("not a UUID")
 	errNotEmail = errors.New("not an e-mail address")
+	errNotZone  = errors.New("not a time zone")
 )
 
 // checkTime takes what time.Time takes from JSON, which is strict about RFC 3339.
 func checkTime(s string) error {
 	var t time.Time
 	return t.UnmarshalText([]byte(s))
+}
+
+// checkTimeZone takes the names of the IANA time zone database that Go knows; its own two, for UTC and for the machine's zone,
+// are none.
+func checkTimeZone(s string) error {
+	if s == "" || s == "Local" {
+		return errNotZone
+	}
+	_, err := time.LoadLocation(s)
+	return err
 }
 
 // checkUUID takes the 36-character form only; uuid.Parse knows braces and urn: as well.

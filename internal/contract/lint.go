@@ -48,6 +48,9 @@ func (l *linter) roles() {
 	held, used := map[string]bool{}, map[string]bool{}
 	for _, op := range l.Operations {
 		used[op.Permission] = true
+		for _, permission := range op.Further {
+			used[permission] = true
+		}
 	}
 	for name, role := range l.Contract.roles {
 		l.role(name, role)

@@ -15,7 +15,7 @@ import (
 // boundedFormats are the string formats that bound the length, and checkedFormats those that are checked at all.
 var (
 	boundedFormats = []string{"uuid", "date", "date-time"}
-	checkedFormats = append([]string{"email"}, boundedFormats...)
+	checkedFormats = append([]string{"email", "time-zone"}, boundedFormats...)
 )
 
 // parameters checks the parameters of an operation, those of its path included. One that several operations share is

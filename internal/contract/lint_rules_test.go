@@ -196,7 +196,7 @@ var requestRules = []lintTest{
 		thingPlace + "/properties/email: " + boundText,
 	}},
 	{"a format is not checked", property("code", "{ type: string, format: hostname, maxLength: 5, description: D }"), []string{
-		thingPlace + "/properties/code: format hostname is not checked; use one of email, uuid, date, date-time",
+		thingPlace + "/properties/code: format hostname is not checked; use one of email, time-zone, uuid, date, date-time",
 	}},
 	{"a number has no maximum", property("weight", "{ type: integer, minimum: 1, description: D }"), []string{
 		thingPlace + "/properties/weight: " + boundRange,

@@ -35,6 +35,8 @@ type Operation struct {
 	Public bool
 	// Permission is needed to call the operation; empty when being signed in is enough, or Public.
 	Permission string
+	// Further are permissions that are not needed, and with which the operation does more: its handler asks for them.
+	Further []string
 	// WholeTenant operations need the permission without a limit to an institution, sections or students.
 	WholeTenant bool
 	// MaxBodyBytes is the longest body that is read.
@@ -99,6 +101,18 @@ func (c *Contract) readAccess(op *Operation) error {
 		return fmt.Errorf("x-permission %q is not declared in x-permissions", permission)
 	}
 	op.Permission = permission
+	return c.readFurther(op)
+}
+
+func (c *Contract) readFurther(op *Operation) error {
+	if err := extension(op.Spec.Extensions, "x-further-permissions", &op.Further); err != nil {
+		return err
+	}
+	for _, permission := range op.Further {
+		if _, ok := c.Permissions[permission]; !ok {
+			return fmt.Errorf("x-further-permissions: %q is not declared in x-permissions", permission)
+		}
+	}
 	return nil
 }
 

@@ -69,7 +69,7 @@ func TestDate_inAGeneratedQuery(t *testing.T) {
 	institution, start, end := uuid.New(), date(2026, time.June, 1), date(2027, time.March, 31)
 	year, err := db.InTxValue(t.Context(), s.DB, db.Tenant(s.tenant.ID), db.Options{},
 		func(ctx context.Context, q *db.Queries) (gendb.AcademicYear, error) {
-			_, err := q.CreateInstitution(ctx, gendb.CreateInstitutionParams{ID: institution, Name: "A", Code: "A"})
+			_, err := q.CreateInstitution(ctx, gendb.CreateInstitutionParams{ID: institution, Name: "A", Code: "A", TimeZone: "UTC"})
 			if err != nil {
 				return gendb.AcademicYear{}, err
 			}

@@ -79,7 +79,7 @@ func numbers(ctx context.Context, conn *pgx.Conn, table string) ([]int, error) {
 	if column == "" {
 		column = "id"
 	}
-	rows, err := conn.Query(ctx, "select right("+column+"::text, 3)::integer from "+table+" order by 1")
+	rows, err := conn.Query(ctx, "select right("+column+"::text, 8)::integer from "+table+" order by 1")
 	if err != nil {
 		return nil, err
 	}
@@ -102,27 +102,26 @@ func TestLimited_seesItsRowsAndNoOther(t *testing.T) {
 	}{
 		"nothing": {db.Visibility{}, table{}},
 		"all": {db.Visibility{All: true}, table{
-			"institutions": between(101, 103), "academic_years": between(201, 203), "classes": between(301, 304), "sections": between(401, 406),
-			"teaching_assignments": {401, 403}, "students": between(601, 624), "enrollments": between(901, 924),
-			"guardians": between(801, 824), "student_guardians": between(801, 824), "student_records": between(601, 624),
+			"institutions": between(101, 103), "academic_years": between(201, 203), "classes": between(301, 312), "sections": between(401, 414), "subjects": between(1001, 1009),
+			"teaching_assignments": join(between(401, 406), between(408, 414)), "students": join(between(601, 624), between(6025, 6300)), "enrollments": join(between(901, 924), between(9025, 9300)),
+			"guardians": join(between(801, 824), between(8025, 8300)), "student_guardians": join(between(801, 824), between(8025, 8300)), "student_records": join(between(601, 624), between(6025, 6300)),
 		}},
 		"one institution": {lakeCampus, table{
-			"institutions": {102}, "academic_years": {203}, "classes": {304}, "sections": {406}, "students": between(621, 624),
+			"institutions": {102}, "academic_years": {203}, "classes": {304, 305}, "sections": {406, 407}, "subjects": between(1007, 1009), "teaching_assignments": {406}, "students": between(621, 624),
 			"enrollments": between(921, 924), "guardians": between(821, 824), "student_guardians": between(821, 824), "student_records": between(621, 624),
 		}},
 		"an institution without anything": {db.Visibility{Institutions: []uuid.UUID{row(103)}}, table{"institutions": {103}}},
 		"a teacher of two sections": {teacher, table{
-			"institutions": {101}, "academic_years": {201, 202}, "classes": {301, 302}, "sections": {401, 403}, "teaching_assignments": {401, 403},
-			"students": join(between(601, 606), between(611, 614)), "enrollments": join(between(901, 906), between(911, 914)),
-			"guardians": join(between(801, 806), between(811, 814)), "student_guardians": join(between(801, 806), between(811, 814)),
-			"student_records": join(between(601, 606), between(611, 614)),
+			"institutions": {101}, "academic_years": {201, 202}, "classes": {301, 302}, "sections": {401, 403}, "subjects": between(1001, 1006), "teaching_assignments": {401, 403},
+			"students": taught(600), "enrollments": taught(900),
+			"guardians": taught(800), "student_guardians": taught(800), "student_records": taught(600),
 		}},
 		"a guardian of one student": {guardian, table{
-			"institutions": {101}, "academic_years": {201}, "classes": {302}, "sections": {403}, "teaching_assignments": {403}, "students": {601},
+			"institutions": {101}, "academic_years": {201}, "classes": {302}, "sections": {403}, "subjects": between(1001, 1006), "teaching_assignments": {403}, "students": {601},
 			"enrollments": {901}, "guardians": {801}, "student_guardians": {801}, "student_records": {601},
 		}},
 		"a guardian who also works at an institution": {db.Visibility{Institutions: []uuid.UUID{row(102)}, GuardianOf: row(504)}, table{
-			"institutions": {101, 102}, "academic_years": {201, 203}, "classes": {302, 304}, "sections": {403, 406}, "teaching_assignments": {403},
+			"institutions": {101, 102}, "academic_years": {201, 203}, "classes": {302, 304, 305}, "sections": {403, 406, 407}, "subjects": between(1001, 1009), "teaching_assignments": {403, 406},
 			"students": join([]int{601}, between(621, 624)), "enrollments": join([]int{901}, between(921, 924)),
 			"guardians": join([]int{801}, between(821, 824)), "student_guardians": join([]int{801}, between(821, 824)),
 			"student_records": join([]int{601}, between(621, 624)),
@@ -133,7 +132,7 @@ func TestLimited_seesItsRowsAndNoOther(t *testing.T) {
 	} {
 		require.NoError(t, s.limited(t, c.visible, func(ctx context.Context, conn *pgx.Conn) error {
 			for _, tab := range []string{
-				"institutions", "academic_years", "classes", "sections", "teaching_assignments", "students", "enrollments", "guardians",
+				"institutions", "academic_years", "classes", "sections", "subjects", "teaching_assignments", "students", "enrollments", "guardians",
 				"student_guardians", "student_records",
 			} {
 				got, err := numbers(ctx, conn, tab)
@@ -145,6 +144,11 @@ func TestLimited_seesItsRowsAndNoOther(t *testing.T) {
 			return nil
 		}))
 	}
+}
+
+// taught are the rows of the teacher's students, of so many hundreds (internal/seed).
+func taught(hundred int) []int {
+	return slices.Concat(between(hundred+1, hundred+6), between(hundred+11, hundred+14), between(10*hundred+25, 10*hundred+43), between(10*hundred+65, 10*hundred+85))
 }
 
 func TestLimited_countsAndFiltersKnowOnlyItsRows(t *testing.T) {
@@ -209,10 +213,10 @@ func TestLimited_transactionsOverOneConnectionNeverSeeAnothersRows(t *testing.T)
 		want        int64
 		first, last string
 	}{
-		{own, 24, "Aarav", "Zara"},
-		{own.Limited(db.Visibility{All: true}), 24, "Aarav", "Zara"},
+		{own, 300, "Aanya", "Zoya"},
+		{own.Limited(db.Visibility{All: true}), 300, "Aanya", "Zoya"},
 		{own.Limited(lakeCampus), 4, "Kunal", "Omkar"},
-		{own.Limited(teacher), 10, "Aarav", "Zara"},
+		{own.Limited(teacher), 50, "Aanya", "Zoya"},
 		{own.Limited(guardian), 1, "Asha", "Asha"},
 		{own.Limited(db.Visibility{}), 0, "", ""},
 		{db.Tenant(seed.Demo2Tenant).Limited(guardian), 1, "Bruno", "Bruno"},
@@ -224,10 +228,10 @@ func TestLimited_transactionsOverOneConnectionNeverSeeAnothersRows(t *testing.T)
 		which := random.IntN(len(asks))
 		a := asks[which]
 		err := pool.InTx(t.Context(), a.scope, db.ReadOnly, func(ctx context.Context, q *db.Queries) error {
-			n, err := q.CountStudents(ctx, gendb.CountStudentsParams{Most: 100})
+			n, err := q.CountStudents(ctx, gendb.CountStudentsParams{Most: 1000})
 			require.NoError(t, err)
 			require.Equal(t, a.want, n, "request %d", i)
-			list, err := q.ListStudentsByName(ctx, gendb.ListStudentsByNameParams{RowLimit: 100})
+			list, err := q.ListStudentsByName(ctx, gendb.ListStudentsByNameParams{RowLimit: 1000})
 			require.NoError(t, err)
 			require.Len(t, list, int(a.want))
 			for _, student := range list {

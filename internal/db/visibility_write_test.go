@@ -35,6 +35,7 @@ func TestLimited_cannotReferToARowOutOfSight(t *testing.T) {
 		{"class of an institution", "institutionId", "insert into classes (id, institution_id, name, grade_level) values (gen_random_uuid(), $1, 'New', 1)", []any{row(102)}, 0, row(101), nil},
 		{"move of a class", "institutionId", "update classes set institution_id = $1 where id = $2", []any{row(102), row(304)}, 0, row(101), nil},
 		{"section of a class", "classId", "insert into sections (id, class_id, name, capacity) values (gen_random_uuid(), $1, 'New', 1)", []any{row(304)}, 0, row(301), nil},
+		{"subject of an institution", "institutionId", "insert into subjects (id, institution_id, name, code) values (gen_random_uuid(), $1, 'New', 'NEW')", []any{row(102)}, 0, row(101), nil},
 		{"move of a student", "institutionId", "update students set institution_id = $1 where id = $2", []any{row(102), row(621)}, 0, row(101), nil},
 		{"teacher of a section", "sectionId", "insert into teaching_assignments (user_id, section_id) values ($1, $2)", []any{row(503), row(406)}, 1, row(401), nil},
 		{"guardian of a student", "studentId", "insert into student_guardians (student_id, guardian_id, relationship, position) values ($1, $2, 'other', 2)", []any{row(621), row(822)}, 0, row(601), nil},
@@ -78,7 +79,7 @@ func TestLimited_cannotChangeARowOutOfSight(t *testing.T) {
 	s := newDemo(t)
 	require.NoError(t, s.limited(t, lakeCampus, func(ctx context.Context, conn *pgx.Conn) error {
 		for table, id := range map[string]int{
-			"institutions": 101, "academic_years": 201, "classes": 301, "sections": 401, "students": 601, "enrollments": 901, "guardians": 801,
+			"institutions": 101, "academic_years": 201, "classes": 301, "sections": 401, "subjects": 1001, "students": 601, "enrollments": 901, "guardians": 801,
 		} {
 			for _, statement := range []string{"update " + table + " set id = id where id = $1", "delete from " + table + " where id = $1", "select from " + table + " where id = $1 for update"} {
 				tag, err := conn.Exec(ctx, statement, row(id))

@@ -41,7 +41,9 @@ func (w writer) write(ctx context.Context, q *db.Queries) error {
 	if apperr.KindOf(db.Translate(err)) != apperr.NotFound {
 		return err
 	}
-	for _, step := range []func(context.Context, *db.Queries) error{w.structure, w.roles, w.users, w.teaching, w.endedSessions, w.admissions, w.withdrawal} {
+	for _, step := range []func(context.Context, *db.Queries) error{
+		w.structure, w.calendars, w.subjects, w.roles, w.users, w.teaching, w.endedSessions, w.admissions, w.withdrawal, w.attendance,
+	} {
 		if err := step(ctx, q); err != nil {
 			return err
 		}
@@ -53,6 +55,7 @@ func (w writer) structure(ctx context.Context, q *db.Queries) error {
 	for i, n := range w.institutions {
 		if _, err := q.CreateInstitution(ctx, gendb.CreateInstitutionParams{
 			ID: numbered(101 + i), Name: n.name, Code: n.code, IsActive: i < 2, // the last one is closed
+			TimeZone: "Asia/Kolkata", WorkingDays: workingDays,
 		}); err != nil {
 			return fmt.Errorf("institution: %w", err)
 		}
@@ -71,8 +74,11 @@ func (w writer) structure(ctx context.Context, q *db.Queries) error {
 }
 
 func (w writer) classes(ctx context.Context, q *db.Queries) error {
-	for i, grade := range []int32{1, 5, 10, 5} {
-		institution := 101 + i/3 // the fourth class belongs to the second institution
+	for i, grade := range []int32{1, 5, 10, 5, 6, 2, 3, 4, 6, 7, 8, 9} {
+		institution := 101
+		if i == 3 || i == 4 { // two classes are of the second one
+			institution = 102
+		}
 		if _, err := q.CreateClass(ctx, gendb.CreateClassParams{
 			ID: numbered(301 + i), InstitutionID: numbered(institution), Name: fmt.Sprintf("Grade %d", grade), GradeLevel: grade, IsActive: true,
 		}); err != nil {
@@ -82,12 +88,24 @@ func (w writer) classes(ctx context.Context, q *db.Queries) error {
 	sections := []struct {
 		class int
 		name  string
-	}{{301, "A"}, {301, "B"}, {302, "A"}, {302, "B"}, {303, "A"}, {304, "A"}}
+	}{{301, "A"}, {301, "B"}, {302, "A"}, {302, "B"}, {303, "A"}, {304, "A"}, {304, "B"}, {306, "A"}, {307, "A"}, {308, "A"}, {309, "A"}, {310, "A"}, {311, "A"}, {312, "A"}}
 	for i, s := range sections {
 		if _, err := q.CreateSection(ctx, gendb.CreateSectionParams{
 			ID: numbered(401 + i), ClassID: numbered(s.class), Name: s.name, Capacity: 40, IsActive: true,
 		}); err != nil {
 			return fmt.Errorf("section: %w", err)
+		}
+	}
+	return nil
+}
+
+// subjects are those of the second institution after those of the first.
+func (w writer) subjects(ctx context.Context, q *db.Queries) error {
+	for i, s := range subjects {
+		if _, err := q.CreateSubject(ctx, gendb.CreateSubjectParams{
+			ID: numbered(1001 + i), InstitutionID: numbered(s.institution), Name: s.name, Code: s.code, IsActive: s.name != "Drama",
+		}); err != nil {
+			return fmt.Errorf("subject: %w", err)
 		}
 	}
 	return nil
@@ -107,26 +125,28 @@ func (w writer) roles(ctx context.Context, q *db.Queries) error {
 
 func (w writer) users(ctx context.Context, q *db.Queries) error {
 	for i, p := range w.staff {
-		id := numbered(501 + i)
-		email := p.role + "@" + w.domain
-		if err := q.CreateUser(ctx, gendb.CreateUserParams{
-			ID: id, Email: &email, FirstName: p.first, LastName: p.last, PasswordHash: &w.passwordHash,
-		}); err != nil {
-			return fmt.Errorf("user: %w", err)
+		if err := w.user(ctx, q, numbered(501+i), p, p.role+"@"+w.domain, &w.passwordHash); err != nil {
+			return err
 		}
-		if err := q.GrantRole(ctx, id, p.role); err != nil {
-			return fmt.Errorf("role: %w", err)
+	}
+	for i, p := range w.teachers {
+		p.role = "teacher"
+		email := strings.ToLower(p.first+"."+p.last) + "@" + w.domain
+		if err := w.user(ctx, q, numbered(511+i), p, email, nil); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// teaching gives the teacher one section of each of two grades.
-func (w writer) teaching(ctx context.Context, q *db.Queries) error {
-	for _, section := range []int{401, 403} {
-		if err := q.AssignTeachers(ctx, numbered(section), []uuid.UUID{numbered(503)}); err != nil {
-			return fmt.Errorf("teaching assignment: %w", err)
-		}
+func (w writer) user(ctx context.Context, q *db.Queries, id uuid.UUID, p person, email string, passwordHash *string) error {
+	if err := q.CreateUser(ctx, gendb.CreateUserParams{
+		ID: id, Email: &email, FirstName: p.first, LastName: p.last, PasswordHash: passwordHash,
+	}); err != nil {
+		return fmt.Errorf("user: %w", err)
+	}
+	if err := q.GrantRole(ctx, id, p.role); err != nil {
+		return fmt.Errorf("role: %w", err)
 	}
 	return nil
 }
@@ -152,9 +172,11 @@ func (w writer) endedSessions(ctx context.Context, q *db.Queries) error {
 func (w writer) admissions(ctx context.Context, q *db.Queries) error {
 	var rows admissionRows
 	i := 0
-	for _, at := range places {
-		for roll := range at.students {
-			w.admission(&rows, i, at, int32(roll+1))
+	rolls := map[int]int32{}
+	for _, at := range w.places() {
+		for range at.students {
+			rolls[at.section]++
+			w.admission(&rows, i, at, rolls[at.section])
 			i++
 		}
 	}
@@ -165,15 +187,15 @@ func (w writer) admissions(ctx context.Context, q *db.Queries) error {
 }
 
 func (w writer) admission(rows *admissionRows, i int, at place, roll int32) {
-	p := w.students[i]
+	p := w.student(i)
 	s := gendb.AdmitStudentsParams{
-		ID: numbered(601 + i), UserID: numbered(701 + i), InstitutionID: numbered(at.institution),
+		ID: nth(600, i), UserID: nth(700, i), InstitutionID: numbered(at.institution),
 		AdmissionNumber: fmt.Sprintf("2026-%03d", i+1), FirstName: p.first, LastName: p.last,
-		DateOfBirth: new(date(2016-5+i%5, time.Month(1+i%12), 1+i)), AdmissionDate: yearStart, CustomFields: json.RawMessage(`{}`),
+		DateOfBirth: new(date(2016-5+i%5, time.Month(1+i%12), 1+i%28)), AdmissionDate: yearStart, CustomFields: json.RawMessage(`{}`),
 	}
 	guardian := person{first: guardianNames[i%len(guardianNames)], last: p.last}
 	u := gendb.AdmitUsersParams{ID: s.UserID, FirstName: p.first, LastName: p.last}
-	g := gendb.CreateGuardiansParams{ID: numbered(801 + i), FirstName: guardian.first, LastName: guardian.last}
+	g := gendb.CreateGuardiansParams{ID: nth(800, i), FirstName: guardian.first, LastName: guardian.last}
 	if i == 0 { // the student of the examples
 		w.complete(&s, &u, &g)
 	}
@@ -184,7 +206,7 @@ func (w writer) admission(rows *admissionRows, i int, at place, roll int32) {
 		StudentID: s.ID, GuardianID: g.ID, Relationship: "mother", IsPrimary: true,
 	})
 	rows.enrollments = append(rows.enrollments, gendb.OpenEnrollmentsParams{
-		ID: numbered(901 + i), StudentID: s.ID, InstitutionID: s.InstitutionID, AcademicYearID: numbered(at.year),
+		ID: nth(900, i), StudentID: s.ID, InstitutionID: s.InstitutionID, AcademicYearID: numbered(at.year),
 		ClassID: numbered(at.class), SectionID: numbered(at.section), RollNumber: &roll, StartedOn: yearStart,
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -183,11 +184,14 @@ func (h *harness) callFor(op *contract.Operation, s shape, body any) call {
 	for _, p := range pathParameters(h.contract, op) {
 		value, given := s.Path[p.Name]
 		if !given {
-			value = firstExample(p)
+			value = firstExample(op, p)
 		}
 		path = strings.ReplaceAll(path, "{"+p.Name+"}", url.PathEscape(value))
 	}
 	query := url.Values{}
+	if s.Query == nil {
+		query = requiredQuery(op)
+	}
 	for name, value := range s.Query {
 		query.Set(name, value)
 	}
@@ -199,6 +203,17 @@ func (h *harness) callFor(op *contract.Operation, s shape, body any) call {
 		c.Token = h.token("admin")
 	}
 	return c
+}
+
+// requiredQuery has the first example of each parameter of the query that must be there.
+func requiredQuery(op *contract.Operation) url.Values {
+	query := url.Values{}
+	for _, p := range op.Spec.Parameters {
+		if p.Value.In == openapi3.ParameterInQuery && p.Value.Required {
+			query.Set(p.Value.Name, firstExample(op, p.Value))
+		}
+	}
+	return query
 }
 
 func pathParameters(c *contract.Contract, op *contract.Operation) []*openapi3.Parameter {
@@ -213,7 +228,11 @@ func pathParameters(c *contract.Contract, op *contract.Operation) []*openapi3.Pa
 	return all
 }
 
-func firstExample(p *openapi3.Parameter) string {
+// firstExample is the parameter's first example; for a deletion the one named unused, where there is one.
+func firstExample(op *contract.Operation, p *openapi3.Parameter) string {
+	if unused := p.Examples["unused"]; unused != nil && op.Method == http.MethodDelete {
+		return fmt.Sprint(unused.Value.Value)
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Examples)) {
 		return fmt.Sprint(p.Examples[name].Value.Value)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -54,7 +53,9 @@ func TestForeign_idsInFiltersAreAnsweredAsUnknownOnes(t *testing.T) {
 					continue
 				}
 				ask := func(id string) answer {
-					return v.send(op.Method, v.path(op, "", "")+"?"+url.Values{p.Value.Name: {id}}.Encode(), nil)
+					query := requiredQuery(op)
+					query.Set(p.Value.Name, id)
+					return v.send(op.Method, v.path(op, "", "")+"?"+query.Encode(), nil)
 				}
 				unknown := bytesOf(ask(v.unknown))
 				for _, id := range v.foreign(v.tableOf(p.Value.Name)) {
@@ -181,9 +182,9 @@ func (v *view) readable(op *contract.Operation) []string {
 			return paths
 		}
 	}
-	path := v.path(op, "", "")
+	query := requiredQuery(op)
 	if op.Spec.Parameters.GetByInAndName(openapi3.ParameterInQuery, "limit") != nil {
-		path += "?limit=100"
+		query.Set("limit", "100")
 	}
-	return []string{path}
+	return []string{v.path(op, "", "") + "?" + query.Encode()}
 }

@@ -33,23 +33,34 @@ type viewer struct {
 var viewers = map[string]viewer{
 	"admin": {user: demoUsers["admin"]},
 	"teacher": {user: demoUsers["teacher"], sees: map[string][]int{
-		"institutions": {101}, "academic_years": {201, 202}, "classes": {301, 302}, "sections": {401, 403},
-		"students": {601, 602, 603, 604, 605, 606, 611, 612, 613, 614}, "guardians": {801, 802, 803, 804, 805, 806, 811, 812, 813, 814},
+		"institutions": {101}, "academic_years": {201, 202}, "classes": {301, 302}, "sections": {401, 403}, "subjects": {1001, 1002, 1003, 1004, 1005, 1006},
+		"students": taught(600), "guardians": taught(800),
 	}},
 	"guardian": {user: demoUsers["guardian"], sees: map[string][]int{
-		"institutions": {101}, "academic_years": {201}, "classes": {302}, "sections": {403}, "students": {601}, "guardians": {801},
+		"institutions": {101}, "academic_years": {201}, "classes": {302}, "sections": {403}, "subjects": {1001, 1002, 1003, 1004, 1005, 1006}, "students": {601}, "guardians": {801},
 	}},
 	"admin of one institution": {institution: lakeCampus, sees: map[string][]int{
-		"institutions": {102}, "academic_years": {203}, "classes": {304}, "sections": {406},
+		"institutions": {102}, "academic_years": {203}, "classes": {304, 305}, "sections": {406, 407}, "subjects": {1007, 1008, 1009},
 		"students": {621, 622, 623, 624}, "guardians": {821, 822, 823, 824},
 	}},
+}
+
+// taught are the rows of the students of the teacher, of so many hundreds.
+func taught(hundred int) []int {
+	var rows []int
+	for _, run := range [][2]int{{hundred + 1, hundred + 6}, {hundred + 11, hundred + 14}, {10*hundred + 25, 10*hundred + 43}, {10*hundred + 65, 10*hundred + 85}} {
+		for n := run[0]; n <= run[1]; n++ {
+			rows = append(rows, n)
+		}
+	}
+	return rows
 }
 
 func demoRow(n int) string { return fmt.Sprintf("01900000-0000-7000-8000-%012d", n) }
 
 // tableOf is the table that an id of this name is of; empty when it is none.
 func (v *view) tableOf(name string) string {
-	singular, isID := strings.CutSuffix(name, "Id")
+	singular, isID := strings.CutSuffix(strings.TrimSuffix(name, "s[]"), "Id")
 	if !isID {
 		return ""
 	}
@@ -136,7 +147,7 @@ func (v *view) renumberTheOtherTenant() {
 // plantCanaries renames everything out of the viewer's sight.
 func (v *view) plantCanaries() {
 	for table, column := range map[string]string{
-		"institutions": "name", "academic_years": "name", "classes": "name", "sections": "name", "students": "last_name", "guardians": "last_name",
+		"institutions": "name", "academic_years": "name", "classes": "name", "sections": "name", "subjects": "name", "students": "last_name", "guardians": "last_name",
 	} {
 		v.db.Exec(v.t, `update `+v.schema()+`.`+table+` set `+column+` = 'Canary ' || right(id::text, 3) where id = any($1)`, v.outOfSight(table))
 	}
@@ -230,7 +241,7 @@ func (v *view) bodies(op *contract.Operation) []any {
 func (v *view) path(op *contract.Operation, replaced, id string) string {
 	path := op.Path
 	for _, p := range pathParameters(v.contract, op) {
-		value := firstExample(p)
+		value := firstExample(op, p)
 		if p.Name == replaced {
 			value = id
 		}

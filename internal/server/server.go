@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/academic"
 	"github.com/rollcall-erp/rollcall/internal/access"
+	"github.com/rollcall-erp/rollcall/internal/attendance"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
@@ -26,10 +27,11 @@ import (
 
 // One alias a tag: embedded, each gets a field name of its own.
 type (
-	sessions  = auth.Handler
-	accesses  = access.Handler
-	academics = academic.Handler
-	students  = student.Handler
+	sessions    = auth.Handler
+	accesses    = access.Handler
+	academics   = academic.Handler
+	students    = student.Handler
+	attendances = attendance.Handler
 )
 
 // operations are the handlers of all tags. A missing or doubled operation does not compile.
@@ -38,6 +40,7 @@ type operations struct {
 	*accesses
 	*academics
 	*students
+	*attendances
 }
 
 var _ api.StrictServerInterface = operations{}
@@ -76,10 +79,11 @@ func New(d Dependencies) (http.Handler, error) {
 		return nil, err
 	}
 	handlers := operations{
-		sessions:  signIn,
-		accesses:  &access.Handler{DB: d.DB, Contract: d.Contract, Sessions: signIn},
-		academics: &academic.Handler{DB: d.DB},
-		students:  &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
+		sessions:    signIn,
+		accesses:    &access.Handler{DB: d.DB, Contract: d.Contract, Sessions: signIn},
+		academics:   &academic.Handler{DB: d.DB},
+		attendances: &attendance.Handler{DB: d.DB},
+		students:    &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
 	}
 	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),
 		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, handlers.sessions, limits)})

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/etag"
 )
 
 // AdmitStudent admits one student.
@@ -23,7 +24,7 @@ func (h *Handler) AdmitStudent(ctx context.Context, request api.AdmitStudentRequ
 	return api.AdmitStudent201JSONResponse{
 		Body: studentOf(records[0]),
 		Headers: api.AdmitStudent201ResponseHeaders{
-			Location: "/v1/students/" + records[0].ID.String(), ETag: entityTag(records[0].Version),
+			Location: "/v1/students/" + records[0].ID.String(), ETag: etag.Of(records[0].Version),
 		},
 	}, nil
 }
@@ -51,9 +52,12 @@ type admission struct {
 	aadhar        SealedAadhar
 }
 
-// admit writes users, students, enrollments and guardians in one transaction: seven round trips for one admission and for
+// admit writes users, students, enrollments and guardians in one transaction: eight round trips for one admission and for
 // a hundred.
 func (h *Handler) admit(ctx context.Context, in []api.StudentAdmission, at place) ([]gendb.StudentRecord, error) {
+	if err := mayOverbook(ctx, in); err != nil {
+		return nil, err
+	}
 	batch := h.prepare(auth.From(ctx).Tenant, in)
 	return db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) ([]gendb.StudentRecord, error) {
 		places, err := check(ctx, q, batch, at)
@@ -95,7 +99,10 @@ func check(ctx context.Context, q *db.Queries, batch []admission, at place) (cat
 	if err != nil {
 		return nil, fmt.Errorf("look identifiers up: %w", err)
 	}
-	var conflicts []apperr.Field
+	conflicts, err := fullSections(ctx, q, batch, places, at)
+	if err != nil {
+		return nil, err
+	}
 	for _, t := range taken {
 		used := apperr.BodyField("unique", "Already in use", t.Field)
 		conflicts = append(conflicts, apperr.Under([]apperr.Field{used}, at(int(t.Place)-1)...)...)

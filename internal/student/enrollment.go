@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/etag"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
 
@@ -35,7 +36,7 @@ func (h *Handler) WithdrawStudent(ctx context.Context, request api.WithdrawStude
 		return nil, err
 	}
 	return api.WithdrawStudent200JSONResponse{
-		Body: studentOf(record), Headers: api.WithdrawStudent200ResponseHeaders{ETag: entityTag(record.Version)},
+		Body: studentOf(record), Headers: api.WithdrawStudent200ResponseHeaders{ETag: etag.Of(record.Version)},
 	}, nil
 }
 
@@ -48,7 +49,7 @@ func (h *Handler) TransferStudent(ctx context.Context, request api.TransferStude
 		return nil, err
 	}
 	return api.TransferStudent200JSONResponse{
-		Body: studentOf(record), Headers: api.TransferStudent200ResponseHeaders{ETag: entityTag(record.Version)},
+		Body: studentOf(record), Headers: api.TransferStudent200ResponseHeaders{ETag: etag.Of(record.Version)},
 	}, nil
 }
 
@@ -70,14 +71,12 @@ func transfer(ctx context.Context, q *db.Queries, row gendb.LockStudentRow, to a
 	institution, number := row.InstitutionID, row.AdmissionNumber
 	set(&institution, to.InstitutionId)
 	set(&number, to.AdmissionNumber)
-	from, err := checkTransfer(ctx, q, institution, to)
+	from, err := checkTransfer(ctx, q, row.ID, institution, to)
 	if err != nil {
 		return err
 	}
-	if _, err := q.CloseEnrollment(ctx, gendb.CloseEnrollmentParams{
-		StudentID: row.ID, Status: string(api.EnrollmentStatusTransferred), EndedOn: &from, Reason: to.Reason,
-	}); err != nil {
-		return onStartedOn(err)
+	if err := closeForTransfer(ctx, q, row.ID, from, to.Reason); err != nil {
+		return err
 	}
 	if err := move(ctx, q, row, institution, number, api.StudentStatusActive); err != nil {
 		return err
@@ -86,6 +85,24 @@ func transfer(ctx context.Context, q *db.Queries, row gendb.LockStudentRow, to a
 		ID: uuid.Must(uuid.NewV7()), StudentID: row.ID, InstitutionID: institution, AcademicYearID: to.AcademicYearId,
 		ClassID: to.ClassId, SectionID: to.SectionId, RollNumber: to.RollNumber, StartedOn: from,
 	}}), nowhere)
+}
+
+// closeForTransfer ends the open enrollment. Where there is none, the next one must not reach back into the last.
+func closeForTransfer(ctx context.Context, q *db.Queries, student uuid.UUID, from openapi_types.Date, reason *string) error {
+	closed, err := q.CloseEnrollment(ctx, gendb.CloseEnrollmentParams{
+		StudentID: student, Status: string(api.EnrollmentStatusTransferred), EndedOn: &from, Reason: reason,
+	})
+	if err != nil {
+		return onStartedOn(err)
+	}
+	if closed > 0 {
+		return nil
+	}
+	ended, err := q.LastDayEnrolled(ctx, student)
+	if err != nil {
+		return fmt.Errorf("look for the last enrollment: %w", err)
+	}
+	return apperr.InvalidFields(returnFaults(ended, from))
 }
 
 // onStartedOn names the field that a transfer's body has: the day the old enrollment ends is the day the new one starts.
@@ -100,7 +117,10 @@ func onStartedOn(err error) error {
 }
 
 // checkTransfer holds the next place against the rules of an admission, and gives its first day.
-func checkTransfer(ctx context.Context, q *db.Queries, institution uuid.UUID, to api.Transfer) (openapi_types.Date, error) {
+func checkTransfer(ctx context.Context, q *db.Queries, student, institution uuid.UUID, to api.Transfer) (openapi_types.Date, error) {
+	if *to.Overbook && !auth.From(ctx).MayIn(overbook, institution) {
+		return openapi_types.Date{}, errMayNotOverbook
+	}
 	rows, err := q.PlacesForAdmission(ctx, gendb.PlacesForAdmissionParams{
 		InstitutionIds: []uuid.UUID{institution}, AcademicYearIds: []uuid.UUID{to.AcademicYearId},
 		ClassIds: []uuid.UUID{to.ClassId}, SectionIds: []uuid.UUID{to.SectionId},
@@ -113,7 +133,10 @@ func checkTransfer(ctx context.Context, q *db.Queries, institution uuid.UUID, to
 		institution: institution, year: to.AcademicYearId, class: to.ClassId, section: to.SectionId,
 		from: places.firstDay(to.AcademicYearId, orToday(to.StartedOn)),
 	}
-	return p.from, apperr.InvalidFields(places.faults(p))
+	if err := apperr.InvalidFields(places.faults(p)); err != nil {
+		return p.from, err
+	}
+	return p.from, checkPlace(ctx, q, places, student, seat{p.year, p.section}, *to.Overbook)
 }
 
 func move(ctx context.Context, q *db.Queries, row gendb.LockStudentRow, institution uuid.UUID, number string, status api.StudentStatus) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/etag"
 	"github.com/rollcall-erp/rollcall/internal/seal"
 )
 
@@ -35,8 +36,8 @@ func (h *Handler) GetStudent(ctx context.Context, request api.GetStudentRequestO
 	if err != nil {
 		return nil, err
 	}
-	tag := entityTag(record.Version)
-	if request.Params.IfNoneMatch != nil && matchesWeakly(*request.Params.IfNoneMatch, tag) {
+	tag := etag.Of(record.Version)
+	if request.Params.IfNoneMatch != nil && etag.MatchesWeakly(*request.Params.IfNoneMatch, tag) {
 		return api.GetStudent304Response{Headers: api.GetStudent304ResponseHeaders{ETag: tag}}, nil
 	}
 	return api.GetStudent200JSONResponse{
@@ -50,7 +51,7 @@ func lockForChange(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *st
 	if err != nil {
 		return row, fmt.Errorf("lock the student: %w", err)
 	}
-	if ifMatch != nil && !matchesStrongly(*ifMatch, entityTag(row.Version)) {
+	if ifMatch != nil && !etag.MatchesStrongly(*ifMatch, etag.Of(row.Version)) {
 		return row, apperr.New(apperr.PreconditionFailed, "The student has changed since it was read. Read it again.")
 	}
 	return row, nil

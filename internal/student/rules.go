@@ -69,6 +69,27 @@ func (c catalogue) firstDay(year uuid.UUID, wished openapi_types.Date) openapi_t
 	return wished
 }
 
+// seat is a student's place in a section for a year.
+type seat struct{ year, section uuid.UUID }
+
+// take gives a seat to one more student, where the section has room for one or is to be overbooked. taken counts the seats
+// that are taken, this one too.
+func (c catalogue) take(s seat, taken map[seat]int64, overbook bool) (full bool) {
+	if taken[s] >= int64(c[s.section].Capacity) && !overbook {
+		return true
+	}
+	taken[s]++
+	return false
+}
+
+// returnFaults does not let a student come back before the last day of the last enrollment; ended has one day, or none.
+func returnFaults(ended []*openapi_types.Date, from openapi_types.Date) []apperr.Field {
+	if len(ended) == 0 || !from.Before(ended[0].Time) {
+		return nil
+	}
+	return []apperr.Field{apperr.BodyField("order", "Must not be before the last enrollment ended", "startedOn")}
+}
+
 // primaryFaults allows one primary guardian; every further one is at fault.
 func primaryFaults(isPrimary []bool) []apperr.Field {
 	var fields []apperr.Field

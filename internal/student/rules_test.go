@@ -92,17 +92,6 @@ func TestPrimaryFaults_allowOnePrimaryGuardian(t *testing.T) {
 	assert.Equal(t, "/guardians/3/isPrimary", faults[1].Pointer)
 }
 
-func TestEntityTags_matchAsRFC9110Says(t *testing.T) {
-	t.Parallel()
-	for header, want := range map[string]struct{ strong, weak bool }{
-		`"3"`: {true, true}, `W/"3"`: {false, true}, `*`: {true, true}, `"2", "3"`: {true, true}, `"2",W/"3"`: {false, true},
-		`"33"`: {}, `3`: {}, ``: {}, `"2"`: {},
-	} {
-		assert.Equal(t, want.strong, matchesStrongly(header, entityTag(3)), "If-Match: %s", header)
-		assert.Equal(t, want.weak, matchesWeakly(header, entityTag(3)), "If-None-Match: %s", header)
-	}
-}
-
 func TestContaining_nothingIsAWildcard(t *testing.T) {
 	t.Parallel()
 	q := `50%_\`

@@ -14,6 +14,7 @@ import (
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/etag"
 )
 
 // UpdateStudent applies a merge patch.
@@ -26,7 +27,7 @@ func (h *Handler) UpdateStudent(ctx context.Context, request api.UpdateStudentRe
 		return nil, err
 	}
 	return api.UpdateStudent200JSONResponse{
-		Body: studentOf(record), Headers: api.UpdateStudent200ResponseHeaders{ETag: entityTag(record.Version)},
+		Body: studentOf(record), Headers: api.UpdateStudent200ResponseHeaders{ETag: etag.Of(record.Version)},
 	}, nil
 }
 

@@ -31,7 +31,7 @@ func requireKind(t *testing.T, kind apperr.Kind, err error) {
 func write(ctx context.Context, d *db.DB, id uuid.UUID) error {
 	return d.InTx(ctx, db.Tenant(id), db.Options{}, func(ctx context.Context, q *db.Queries) error {
 		code := strings.ToUpper(uuid.NewString()[:18])
-		_, err := q.CreateInstitution(ctx, gendb.CreateInstitutionParams{ID: uuid.New(), Name: code, Code: code})
+		_, err := q.CreateInstitution(ctx, gendb.CreateInstitutionParams{ID: uuid.New(), Name: code, Code: code, TimeZone: "UTC"})
 		if err == nil {
 			_, err = q.CountStudents(ctx, gendb.CountStudentsParams{Most: 1})
 		}
@@ -44,7 +44,7 @@ func writeAndLook(ctx context.Context, d *db.DB, id uuid.UUID) error {
 	institution, class := uuid.New(), uuid.New()
 	if err := d.InTx(ctx, db.Tenant(id), db.Options{}, func(ctx context.Context, q *db.Queries) error {
 		code := strings.ToUpper(institution.String()[:18])
-		if _, err := q.CreateInstitution(ctx, gendb.CreateInstitutionParams{ID: institution, Name: code, Code: code}); err != nil {
+		if _, err := q.CreateInstitution(ctx, gendb.CreateInstitutionParams{ID: institution, Name: code, Code: code, TimeZone: "UTC"}); err != nil {
 			return err
 		}
 		_, err := q.CreateClass(ctx, gendb.CreateClassParams{ID: class, InstitutionID: institution, Name: "A"})

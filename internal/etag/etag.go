@@ -1,20 +1,21 @@
-package student
+// Package etag is the versions of rows as entity tags: what If-Match and If-None-Match are compared with (RFC 9110).
+package etag
 
 import (
 	"strconv"
 	"strings"
 )
 
-// entityTag is the strong ETag of a version.
-func entityTag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
+// Of is the strong tag of a version.
+func Of(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
 
-// matchesStrongly is If-Match (RFC 9110, 13.1.1): a weak tag never matches.
-func matchesStrongly(header, tag string) bool {
+// MatchesStrongly is If-Match (RFC 9110, 13.1.1): a weak tag never matches.
+func MatchesStrongly(header, tag string) bool {
 	return matches(header, func(candidate string) bool { return candidate == tag })
 }
 
-// matchesWeakly is If-None-Match (RFC 9110, 13.1.2): weak or strong, the version counts.
-func matchesWeakly(header, tag string) bool {
+// MatchesWeakly is If-None-Match (RFC 9110, 13.1.2): weak or strong, the version counts.
+func MatchesWeakly(header, tag string) bool {
 	return matches(header, func(candidate string) bool { return strings.TrimPrefix(candidate, "W/") == tag })
 }
 
