@@ -95,6 +95,7 @@ func (o plansOptions) inThrowAway(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	o.size.AttendanceDays = defaultAttendanceDays
 	o.size.PasswordHash = "nobody's" // as if staff and guardians signed in
 	if err := seed.Large(ctx, d, t.ID, o.size, seedProgress(cmd.ErrOrStderr())); err != nil {
 		return err

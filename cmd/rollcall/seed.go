@@ -17,13 +17,16 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/tenant"
 )
 
+// defaultAttendanceDays makes ten marks a student.
+const defaultAttendanceDays = 10
+
 func seedCommand(url databaseURL) *cobra.Command {
 	var slug, password string
 	size := seed.Size{}
 	c := &cobra.Command{
 		Use:   "seed",
 		Short: "Fill a tenant with a made-up school group of any size",
-		Long: `Fill a tenant with made-up schools: structure, staff, students with a history, guardians. The same arguments make the same rows.
+		Long: `Fill a tenant with made-up schools: structure, staff, students with a history, guardians, attendance. The same arguments make the same rows.
 
 The tenant is created if there is none of this slug. One that was filled by this command is emptied and filled again; one that has anything else
 in it is refused. Nobody can sign in unless --password is given; then admin-1@staff.example, registrar-00001@staff.example,
@@ -49,6 +52,8 @@ teacher-00001-01@staff.example and guardian-0000001@parents.example can, and all
 	c.Flags().StringVar(&slug, "tenant", "large", "the tenant's slug")
 	c.Flags().IntVar(&size.Students, "students", 2000, fmt.Sprintf("how many students, at most %d", seed.MostStudents))
 	c.Flags().IntVar(&size.Years, "years", 2, fmt.Sprintf("how many academic years, the last of which is current, at most %d", seed.MostYears))
+	c.Flags().IntVar(&size.AttendanceDays, "attendance-days", defaultAttendanceDays,
+		fmt.Sprintf("for how many school days there are marks, at most %d: 10 are two million for 200,000 students", seed.MostDays))
 	c.Flags().StringVar(&password, "password", "", "the password of staff and guardians")
 	return c
 }

@@ -15,7 +15,7 @@ import (
 // with each. `a` is the row of anchorQuery.
 
 // anchorQuery finds a student from the middle of the tenant who is enrolled, has a guardian who signs in, and a teacher.
-const anchorQuery = `select e.student_id, e.section_id, e.class_id, e.institution_id, e.academic_year_id, t.user_id as teacher_id, l.guardian_id,
+const anchorQuery = `select e.student_id, e.section_id, e.class_id, e.institution_id, e.academic_year_id, t.user_id as teacher_id, t.user_id, l.guardian_id,
 	g.user_id as guardian_user_id, l.guardian_id is not null as found
 from enrollments e
 join teaching_assignments t on t.section_id = e.section_id
@@ -28,6 +28,7 @@ offset (select count(*) / 60 from students) limit 1`
 // typicalOf finds the typical row of a table by other means than the anchor's column of the same name.
 var typicalOf = map[string]string{
 	"users":           "t.id = a.teacher_id",
+	"subjects":        "t.institution_id = a.institution_id",
 	"institutions":    "t.id = a.institution_id",
 	"academic_years":  "t.id = a.academic_year_id",
 	"classes":         "t.id = a.class_id",
@@ -44,6 +45,8 @@ var typicalOf = map[string]string{
 const (
 	// aPage is what a list fetches for a page of the default size.
 	aPage = "21"
+	// aDay is a day with a register of the typical section.
+	aDay = "(select min(date) from attendance_registers r where r.section_id = a.section_id)"
 	// aBatch is the size of the largest bulk operation, and of a step of the clean-up.
 	aBatch = "100"
 )
@@ -65,6 +68,37 @@ var values = map[string][]string{
 	"ListStudentsByNewest.status":          studentStatuses,
 	"CountStudents.status":                 studentStatuses,
 
+	"date":                                 {aDay},
+	"dates":                                {"array[" + aDay + "]"},
+	"from_date":                            {"(select start_date from academic_years y where y.id = a.academic_year_id)"},
+	"to_date":                              {"(select end_date from academic_years y where y.id = a.academic_year_id)"},
+	"target":                               {"'sections'"},
+	"UsesOf.id":                            {"a.section_id"},
+	"seen_version":                         {"1"},
+	"MarkStudents.student_ids":             {"array(select student_id from attendance_marks m where m.section_id = a.section_id and m.date = " + aDay + ")"},
+	"MarkStudents.academic_year_ids":       {"array(select academic_year_id from attendance_marks m where m.section_id = a.section_id and m.date = " + aDay + ")"},
+	"MarkStudents.statuses":                {"array(select 'late' from attendance_marks m where m.section_id = a.section_id and m.date = " + aDay + ")"},
+	"MarkStudents.notes":                   {"array(select 'a note' from attendance_marks m where m.section_id = a.section_id and m.date = " + aDay + ")"},
+	"EnrollmentsForMarks.student_ids":      {"array(select student_id from attendance_marks m where m.section_id = a.section_id and m.date = " + aDay + ")"},
+	"ListMissingRegisters.date":            {aDay + " + 150"},
+	"CountMissingRegisters.date":           {aDay + " + 150"},
+	"AddRegisters.dates":                   {"array[" + aDay + " + 150]"},
+	"AddMarks.dates":                       {"array[" + aDay + " + 150]"},
+	"DaysOutside.id":                       {"a.academic_year_id"},
+	"names":                                {"array['a name']"},
+	"start_dates":                          {"array[current_date]"},
+	"end_dates":                            {"array[current_date]"},
+	"taken_at":                             {"array[now()]"},
+	"statuses":                             {"array['present']"},
+	"after_class_name":                     {"(select name from classes c where c.id = a.class_id)"},
+	"after_section_name":                   {"(select name from sections s where s.id = a.section_id)"},
+	"except_student_id":                    {"a.student_id"},
+	"AssignSubjects.subject_ids":           {"array(select id from subjects j where j.institution_id = a.institution_id and not exists (select from subject_assignments x where (x.section_id, x.user_id, x.subject_id) = (a.section_id, a.user_id, j.id)) limit 1)"},
+	"DeleteInstitution.id":                 {"gen_random_uuid()"},
+	"DeleteAcademicYear.id":                {"gen_random_uuid()"},
+	"DeleteClass.id":                       {"gen_random_uuid()"},
+	"DeleteSection.id":                     {"gen_random_uuid()"},
+	"DeleteSubject.id":                     {"gen_random_uuid()"},
 	"ActiveUsers.ids":                      {"array[a.teacher_id]"},
 	"AssignTeachers.user_ids":              {"array[a.teacher_id]"},
 	"DismissTeachers.user_ids":             {"array[a.teacher_id]"},

@@ -31,7 +31,7 @@ func schools(t *testing.T) (*dbtest.Database, uuid.UUID) {
 		if err != nil {
 			return err
 		}
-		return seed.Large(ctx, pool, made.ID, seed.Size{Students: 10_000, Years: 2, PasswordHash: "nobody's"}, nil)
+		return seed.Large(ctx, pool, made.ID, seed.Size{Students: 10_000, Years: 2, AttendanceDays: 2, PasswordHash: "nobody's"}, nil)
 	})
 	made, err := d.Registry().BySlug(t.Context(), "schools")
 	require.NoError(t, err)

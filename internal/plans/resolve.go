@@ -94,6 +94,14 @@ func (r resolver) expressions(q Query, parameter string) ([]string, error) {
 	}
 	tables := tablesOf(q.Text)
 	name := strings.TrimPrefix(parameter, "after_")
+	for _, anchored := range anchors {
+		switch name {
+		case anchored:
+			return []string{"a." + anchored}, nil
+		case anchored + "s":
+			return []string{"array[a." + anchored + "]"}, nil
+		}
+	}
 	if e, ok := r.column(q, tables, name); ok {
 		return []string{e}, nil
 	}
@@ -125,12 +133,15 @@ func (r resolver) column(q Query, tables []string, name string) (string, bool) {
 	return "", false
 }
 
+// anchors are columns of anchorQuery that tables have too; a table's typical row has the first of them that it has.
+var anchors = []string{"student_id", "section_id", "class_id", "academic_year_id", "institution_id", "user_id"}
+
 // typical is the condition of a table's typical row.
 func (r resolver) typical(table string) string {
 	if known, ok := typicalOf[table]; ok {
 		return known
 	}
-	for _, anchored := range []string{"student_id", "section_id", "class_id", "institution_id"} {
+	for _, anchored := range anchors {
 		if _, has := r.columns[table][anchored]; has {
 			return "t." + anchored + " = a." + anchored
 		}

@@ -16,6 +16,8 @@ import (
 type Size struct {
 	Students int
 	Years    int // academic years, the last of which is current; every student has a history of so many
+	// AttendanceDays is for how many school days of the current year every student has a mark. A year has some two hundred.
+	AttendanceDays int
 	// PasswordHash is the password of every member of staff and every guardian with a sign-in; empty: nobody signs in.
 	PasswordHash string
 }
@@ -24,6 +26,7 @@ type Size struct {
 const (
 	MostStudents = 5_000_000
 	MostYears    = 12
+	MostDays     = 200
 )
 
 // Validate reports what is wrong with the size.
@@ -33,6 +36,9 @@ func (s Size) Validate() error {
 	}
 	if s.Years < 1 || s.Years > MostYears {
 		return fmt.Errorf("years: use 1 to %d", MostYears)
+	}
+	if s.AttendanceDays < 0 || s.AttendanceDays > MostDays {
+		return fmt.Errorf("attendance days: use 0 to %d", MostDays)
 	}
 	return nil
 }

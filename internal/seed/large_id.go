@@ -25,6 +25,7 @@ const (
 	guardianKind
 	assignmentKind
 	sessionKind
+	subjectKind
 )
 
 // epoch is the time in every made-up id: the first day of the current year.

@@ -32,7 +32,7 @@ func newGenerator(size Size) generator {
 
 // tables are all tables, in the order of their foreign keys.
 func (g generator) tables() []table {
-	return []table{
+	structure := []table{
 		{"institutions", []string{"id", "name", "code", "created_at", "updated_at"}, g.institutions},
 		{"academic_years", []string{"id", "institution_id", "name", "start_date", "end_date", "is_current", "created_at", "updated_at"}, g.years},
 		{"classes", []string{"id", "institution_id", "name", "grade_level", "created_at", "updated_at"}, g.classes},
@@ -48,6 +48,7 @@ func (g generator) tables() []table {
 		{"guardians", []string{"id", "user_id", "first_name", "last_name", "email", "phone", "created_at", "updated_at"}, g.guardians},
 		{"student_guardians", []string{"student_id", "guardian_id", "relationship", "is_primary", "position"}, g.guardianLinks},
 	}
+	return append(structure, g.attendanceTables()...)
 }
 
 func (g generator) institutions(yield func([]any) bool) {
@@ -60,7 +61,7 @@ func (g generator) institutions(yield func([]any) bool) {
 	}
 }
 
-// yearID is the y-th academic year of school k, counted from the oldest.
+// yearStart is the first day of the y-th academic year, counted from the oldest.
 func (g generator) yearStart(y int) time.Time { return epoch.AddDate(y+1-g.Years, 0, 0) }
 
 func (g generator) yearEnd(y int) time.Time { return g.yearStart(y).AddDate(1, 0, -1) }

@@ -29,7 +29,7 @@ func TestLarge_theSameArgumentsMakeTheSameRows(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	first, second := d.Tenant(t, "first"), d.Tenant(t, "second")
-	size := seed.Size{Students: 1300, Years: 3}
+	size := seed.Size{Students: 1300, Years: 3, AttendanceDays: 2}
 	for _, into := range []tenant.Tenant{first, second} {
 		require.NoError(t, seed.Large(t.Context(), d.DB, into.ID, size, nil))
 	}
@@ -68,13 +68,26 @@ func TestLarge_looksLikeASchool(t *testing.T) {
 	assert.Zero(t, count(`select count(*) from %s.users where password_hash is not null`), "nobody signs in")
 }
 
+func TestLarge_marksStudentsWhereTheySit(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	made := d.Tenant(t, "large")
+	require.NoError(t, seed.Large(t.Context(), d.DB, made.ID, seed.Size{Students: 150, Years: 1, AttendanceDays: 150}, nil))
+	schema := db.SchemaName(made.ID)
+	count := func(query string) int { return dbtest.Value[int](t, d, fmt.Sprintf(query, schema)) }
+	assert.InDelta(t, 150*150, count(`select count(*) from %s.attendance_marks`), 1000)
+	assert.Zero(t, count(`select count(*) from %[1]s.attendance_marks m where not exists (select from %[1]s.enrollments e
+		where e.student_id = m.student_id and e.section_id = m.section_id and m.date between e.started_on and coalesce(e.ended_on, m.date))`), "marked where they sit")
+	assert.InDelta(t, 0.92, dbtest.Value[float64](t, d, `select avg((status = 'present')::int)::float8 from `+schema+`.attendance_marks`), 0.01)
+}
+
 func TestLarge_leavesATenantWithDataOfItsOwnAlone(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	require.NoError(t, demo(t, d))
 	size := seed.Size{Students: 10, Years: 1}
 	require.ErrorIs(t, seed.Large(t.Context(), d.DB, seed.DemoTenant, size, nil), seed.ErrHasData)
-	assert.EqualValues(t, 24, dbtest.Value[int64](t, d, `select count(*) from `+db.SchemaName(seed.DemoTenant)+`.students`))
+	assert.EqualValues(t, 300, dbtest.Value[int64](t, d, `select count(*) from `+db.SchemaName(seed.DemoTenant)+`.students`))
 }
 
 func TestLarge_refusesSizesOutOfBounds(t *testing.T) {

@@ -28,6 +28,19 @@ create index concurrently if not exists enrollments_section_idx on enrollments (
 create index concurrently if not exists enrollments_class_idx on enrollments (class_id) where status = 'active';
 -- DeleteLoneGuardians, and what a guardian sees
 create index concurrently if not exists student_guardians_guardian_id_idx on student_guardians (guardian_id);
+-- ListRegister: who was in a section on a day, also those who have left it since
+create index concurrently if not exists enrollments_section_history_idx on enrollments (section_id, started_on);
+
+-- DeleteSubject, UsesOf: who refers to it
+create index concurrently if not exists subject_assignments_subject_id_idx on subject_assignments (subject_id);
+-- DaysOutside, UsesOf: the days of a year that have registers
+create index concurrently if not exists attendance_registers_academic_year_id_idx on attendance_registers (academic_year_id, date);
+-- ListRegister; SummarizeAttendance of a section or class, from the index alone
+create index concurrently if not exists attendance_marks_section_idx on attendance_marks (section_id, date) include (status);
+-- SummarizeAttendance of an institution and year, from the index alone
+create index concurrently if not exists attendance_marks_institution_idx on attendance_marks (institution_id, date) include (section_id, status);
+-- ListCorrections
+create index concurrently if not exists attendance_corrections_section_idx on attendance_corrections (section_id, date);
 
 -- ListClasses, ListSections: of all
 create index concurrently if not exists classes_order_idx on classes (grade_level, name, id);
@@ -55,7 +68,9 @@ create index concurrently if not exists guesses_counted_at_idx on guesses (count
 reset lock_timeout;
 
 -- +goose Down
-drop index if exists students_withdrawn_idx, guesses_counted_at_idx, sessions_over_idx, sessions_user_id_idx, sessions_live_idx, user_roles_role_id_idx, user_roles_role_idx,
+drop index if exists students_withdrawn_idx, enrollments_section_history_idx, subject_assignments_subject_id_idx,
+    attendance_registers_academic_year_id_idx, attendance_marks_section_idx, attendance_marks_institution_idx, attendance_corrections_section_idx,
+    guesses_counted_at_idx, sessions_over_idx, sessions_user_id_idx, sessions_live_idx, user_roles_role_id_idx, user_roles_role_idx,
     users_inactive_idx, users_name_idx, users_search_idx, teaching_assignments_section_id_idx, sections_name_idx, classes_order_idx,
     student_guardians_guardian_id_idx, enrollments_class_idx, enrollments_section_idx, enrollments_history_idx, students_institution_newest_idx,
     students_newest_idx, students_number_idx, students_institution_name_idx, students_name_idx, students_search_idx;
