@@ -2092,7 +2092,7 @@ type UnsupportedMediaType = Problem
 
 // ListAcademicYearsParams defines parameters for ListAcademicYears.
 type ListAcademicYearsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2113,7 +2113,7 @@ type ListAcademicYearsParamsSort string
 
 // ListMissingRegistersParams defines parameters for ListMissingRegisters.
 type ListMissingRegistersParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2158,7 +2158,7 @@ type GetAttendanceSummaryParams struct {
 
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2176,7 +2176,7 @@ type ListSessionsParamsSort string
 
 // ListClassesParams defines parameters for ListClasses.
 type ListClassesParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2197,7 +2197,7 @@ type ListClassesParamsSort string
 
 // ListInstitutionsParams defines parameters for ListInstitutions.
 type ListInstitutionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2215,7 +2215,7 @@ type ListInstitutionsParamsSort string
 
 // ListRolesParams defines parameters for ListRoles.
 type ListRolesParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2233,7 +2233,7 @@ type ListRolesParamsSort string
 
 // ListSectionsParams defines parameters for ListSections.
 type ListSectionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2266,7 +2266,7 @@ type MarkAttendanceParams struct {
 
 // ListCorrectionsParams defines parameters for ListCorrections.
 type ListCorrectionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2284,7 +2284,7 @@ type ListCorrectionsParamsSort string
 
 // ListStudentsParams defines parameters for ListStudents.
 type ListStudentsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2329,7 +2329,7 @@ type UpdateStudentParams struct {
 
 // ListStudentAttendanceParams defines parameters for ListStudentAttendance.
 type ListStudentAttendanceParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2353,7 +2353,7 @@ type ListStudentAttendanceParamsSort string
 
 // ListEnrollmentsParams defines parameters for ListEnrollments.
 type ListEnrollmentsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2383,7 +2383,7 @@ type WithdrawStudentParams struct {
 
 // ListSubjectsParams defines parameters for ListSubjects.
 type ListSubjectsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2404,7 +2404,7 @@ type ListSubjectsParamsSort string
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2431,7 +2431,7 @@ type ListUsersParamsSort string
 
 // ListUserSessionsParams defines parameters for ListUserSessions.
 type ListUserSessionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.

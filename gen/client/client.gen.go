@@ -2093,7 +2093,7 @@ type UnsupportedMediaType = Problem
 
 // ListAcademicYearsParams defines parameters for ListAcademicYears.
 type ListAcademicYearsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2114,7 +2114,7 @@ type ListAcademicYearsParamsSort string
 
 // ListMissingRegistersParams defines parameters for ListMissingRegisters.
 type ListMissingRegistersParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2159,7 +2159,7 @@ type GetAttendanceSummaryParams struct {
 
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2177,7 +2177,7 @@ type ListSessionsParamsSort string
 
 // ListClassesParams defines parameters for ListClasses.
 type ListClassesParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2198,7 +2198,7 @@ type ListClassesParamsSort string
 
 // ListInstitutionsParams defines parameters for ListInstitutions.
 type ListInstitutionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2216,7 +2216,7 @@ type ListInstitutionsParamsSort string
 
 // ListRolesParams defines parameters for ListRoles.
 type ListRolesParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2234,7 +2234,7 @@ type ListRolesParamsSort string
 
 // ListSectionsParams defines parameters for ListSections.
 type ListSectionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2267,7 +2267,7 @@ type MarkAttendanceParams struct {
 
 // ListCorrectionsParams defines parameters for ListCorrections.
 type ListCorrectionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2285,7 +2285,7 @@ type ListCorrectionsParamsSort string
 
 // ListStudentsParams defines parameters for ListStudents.
 type ListStudentsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2330,7 +2330,7 @@ type UpdateStudentParams struct {
 
 // ListStudentAttendanceParams defines parameters for ListStudentAttendance.
 type ListStudentAttendanceParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2354,7 +2354,7 @@ type ListStudentAttendanceParamsSort string
 
 // ListEnrollmentsParams defines parameters for ListEnrollments.
 type ListEnrollmentsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2384,7 +2384,7 @@ type WithdrawStudentParams struct {
 
 // ListSubjectsParams defines parameters for ListSubjects.
 type ListSubjectsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2405,7 +2405,7 @@ type ListSubjectsParamsSort string
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -2432,7 +2432,7 @@ type ListUsersParamsSort string
 
 // ListUserSessionsParams defines parameters for ListUserSessions.
 type ListUserSessionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.

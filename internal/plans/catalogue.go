@@ -57,8 +57,8 @@ func generatedTexts() func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		ear := &listener{}
 		q := reflect.ValueOf(gendb.New(ear))
-		for i := range q.NumMethod() {
-			if method := q.Method(i); isQuery(method.Type()) {
+		for _, method := range q.Methods() {
+			if isQuery(method.Type()) {
 				method.Call(argumentsFor(method.Type()))
 			}
 		}

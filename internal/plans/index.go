@@ -23,7 +23,7 @@ type Index struct {
 // indexesQuery finds an index superfluous when another one on the same rows of the table begins with all its columns, in the
 // same order, with the same operators. Of two equal ones the later name is superfluous.
 const indexesQuery = `with all_indexes as (
-	select i.*, c.relname, c.relam, pg_get_expr(i.indpred, i.indrelid) as predicate, pg_get_expr(i.indexprs, i.indrelid) as expressions,
+	select i.indexrelid, i.indrelid, i.indkey, i.indclass, i.indnkeyatts, c.relname, c.relam, pg_get_expr(i.indpred, i.indrelid) as predicate, pg_get_expr(i.indexprs, i.indrelid) as expressions,
 		i.indisunique or exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid) as is_rule
 	from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
 	where c.relnamespace = current_schema()::regnamespace

@@ -35,12 +35,19 @@ func sets(q Query, known literals) []set {
 	}
 	for i, parameter := range q.params {
 		for v := 1; !isOptional(groups, i) && v < len(known[parameter]); v++ {
-			all = append(all, q.set(known, nil, map[int]int{i: v}))
-			for _, group := range groups {
-				if parameter == "row_offset" && !isCursor(q, group) {
-					all = append(all, q.set(known, [][]int{group}, map[int]int{i: v}))
-				}
-			}
+			all = append(all, q.otherValue(known, groups, i, v)...)
+		}
+	}
+	return all
+}
+
+// otherValue tries a parameter that is no filter with its v-th value; a page number with each filter too.
+func (q Query) otherValue(known literals, groups [][]int, i, v int) []set {
+	choice := map[int]int{i: v}
+	all := []set{q.set(known, nil, choice)}
+	for _, group := range groups {
+		if q.params[i] == "row_offset" && !isCursor(q, group) {
+			all = append(all, q.set(known, [][]int{group}, choice))
 		}
 	}
 	return all

@@ -84,15 +84,9 @@ func (t trial) runVariant(ctx context.Context, q Query, v *variant) (readings []
 		_, cleanErr := t.raw.Exec(ctx, "rollback to savepoint statement; deallocate "+probe)
 		err = errors.Join(err, cleanErr)
 	}()
-	modes := []string{"force_custom_plan"}
-	if !v.planEach && len(q.params) > 0 {
-		generic, err := t.becomesGeneric(ctx, v)
-		if err != nil {
-			return nil, err
-		}
-		if generic {
-			modes = append(modes, "force_generic_plan")
-		}
+	modes, err := t.modes(ctx, q, v)
+	if err != nil {
+		return nil, err
 	}
 	for _, mode := range modes {
 		for _, s := range v.sets {
@@ -108,6 +102,25 @@ func (t trial) runVariant(ctx context.Context, q Query, v *variant) (readings []
 	}
 	return readings, nil
 }
+
+// modes are the ways in which the server may come to plan a statement.
+func (t trial) modes(ctx context.Context, q Query, v *variant) ([]string, error) {
+	modes := []string{customPlan}
+	if v.planEach || len(q.params) == 0 {
+		return modes, nil
+	}
+	generic, err := t.becomesGeneric(ctx, v)
+	if generic {
+		modes = append(modes, genericPlan)
+	}
+	return modes, err
+}
+
+// Values of plan_cache_mode.
+const (
+	customPlan  = "force_custom_plan"
+	genericPlan = "force_generic_plan"
+)
 
 // primes is how many executions the server plans anew before it thinks of a generic plan (plancache.c).
 const primes = 5
@@ -199,7 +212,7 @@ func (t trial) measure(ctx context.Context, mode string, s set) (reading Reading
 		return reading, false, err
 	}
 	reading = Reading{
-		View: t.view, Arguments: s.label, filters: s.filters, Generic: mode == "force_generic_plan", Returned: e.Plan.rows() + s.skipped,
+		View: t.view, Arguments: s.label, filters: s.filters, Generic: mode == genericPlan, Returned: e.Plan.rows() + s.skipped,
 		Buffers: e.Plan.Hit + e.Plan.Read, Millis: e.ExecutionTime,
 	}
 	t.count(&reading, before, after)

@@ -93,7 +93,7 @@ func TestLarge_leavesATenantWithDataOfItsOwnAlone(t *testing.T) {
 func TestLarge_refusesSizesOutOfBounds(t *testing.T) {
 	t.Parallel()
 	for _, s := range []seed.Size{{Students: 0, Years: 1}, {Students: 1, Years: 0}, {Students: seed.MostStudents + 1, Years: 1}, {Students: 1, Years: seed.MostYears + 1}} {
-		assert.Error(t, s.Validate(), s)
+		require.Error(t, s.Validate(), s)
 	}
 	assert.NoError(t, seed.Size{Students: seed.MostStudents, Years: seed.MostYears}.Validate())
 }
