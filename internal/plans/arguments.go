@@ -101,7 +101,7 @@ var values = map[string][]string{
 	"DeleteSubject.id":                     {"gen_random_uuid()"},
 	"ActiveUsers.ids":                      {"array[a.teacher_id]"},
 	"AssignTeachers.user_ids":              {"array[a.teacher_id]"},
-	"DismissTeachers.user_ids":             {"array[a.teacher_id]"},
+	"DismissTeachers.user_ids":             {"array(select x.user_id from subject_assignments x where x.section_id = a.section_id)"}, // who teaches a subject stays: else it is refused
 	"EndCurrentAcademicYear.id":            {"gen_random_uuid()"},
 	"CreateAcademicYear.is_current":        {"false"},
 	"UpdateAcademicYear.is_current":        {"true"},
