@@ -53,7 +53,7 @@ var shown = map[string][]string{
 
 // transient are the schemas of requests that are stored nowhere as they are.
 var transient = map[string]string{
-	"LoginRequest": "compared", "PasswordChange": "hashed", "StudentAdmissions": "a list of StudentAdmission",
+	"LoginRequest": "compared", "MfaCode": "compared", "MfaVerification": "compared", "PasswordChange": "hashed", "StudentAdmissions": "a list of StudentAdmission",
 	"GuardianReplacement": "a list of GuardianUpdate", "TeacherReplacement": "a list of TeacherAssignment",
 	"CalendarReplacement": "lists of TermInput and HolidayInput", "RegisterMarks": "a list of MarkInput",
 	"RoleAssignments": "a list of RoleAssignmentInput",

@@ -18,10 +18,10 @@ import (
 func tenantCommand(url databaseURL) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tenant",
-		Short: "Create, list, suspend and resume tenants (school groups)",
+		Short: "Create, list, change, suspend and resume tenants (school groups)",
 	}
-	c.AddCommand(tenantCreateCommand(url), tenantListCommand(url),
-		tenantStatusCommand(url, "suspend", "Close a tenant: its requests are refused until it is resumed", "Suspended",
+	c.AddCommand(tenantCreateCommand(url), tenantListCommand(url), tenantUpdateCommand(url),
+		tenantStatusCommand(url, "suspend", "Close a tenant: its requests are refused until it is resumed, and its sessions end", "Suspended",
 			func(cmd *cobra.Command, r *tenant.Registry, t tenant.Tenant) error {
 				return r.Suspend(cmd.Context(), t.ID)
 			}),
@@ -80,6 +80,63 @@ func tenantListCommand(url databaseURL) *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+func tenantUpdateCommand(url databaseURL) *cobra.Command {
+	var name string
+	var requireMFA bool
+	c := &cobra.Command{
+		Use:   "update SLUG",
+		Short: "Change a tenant's name, and whether all of its users need a second factor",
+		Long: `Change a tenant. What is not given stays as it is.
+
+With --require-mfa a user without a second factor can do nothing but set one up, from the very next request on; those who
+have one verify it at every sign-in in any case.`,
+		Example: `  rollcall tenant update demo --require-mfa
+  rollcall tenant update demo --require-mfa=false --name "Demo Schools"`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var change tenant.Change
+			if cmd.Flags().Changed("name") {
+				change.Name = &name
+			}
+			if cmd.Flags().Changed("require-mfa") {
+				change.RequireMFA = &requireMFA
+			}
+			if change == (tenant.Change{}) {
+				return errors.New("nothing to change: give --name or --require-mfa")
+			}
+			return updateTenant(cmd, url, args[0], change)
+		},
+	}
+	c.Flags().StringVar(&name, "name", "", "the name for people")
+	c.Flags().BoolVar(&requireMFA, "require-mfa", false, "whether every user needs a second factor")
+	return c
+}
+
+func updateTenant(cmd *cobra.Command, url databaseURL, slug string, change tenant.Change) error {
+	return withDatabase(cmd, url, func(_ *db.DB, r *tenant.Registry) error {
+		t, err := r.BySlug(cmd.Context(), slug)
+		if err != nil {
+			return err
+		}
+		if err := r.Update(cmd.Context(), t.ID, change); err != nil {
+			return err
+		}
+		if t, err = r.ByID(cmd.Context(), t.ID); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "Updated tenant %s (%s); second factor: %s.\n", t.Slug, t.Name, mfaPolicy(t))
+		return nil
+	})
+}
+
+// mfaPolicy says who of a tenant needs a second factor.
+func mfaPolicy(t tenant.Tenant) string {
+	if t.RequireMFA {
+		return "required"
+	}
+	return "by role"
 }
 
 // tenantStatusCommand makes a command that changes one tenant's status.
@@ -149,9 +206,9 @@ func printTenants(out io.Writer, tenants []tenant.Tenant) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "SLUG\tNAME\tSTATUS\tCREATED\tID")
+	fmt.Fprintln(table, "SLUG\tNAME\tSTATUS\tSECOND FACTOR\tCREATED\tID")
 	for _, t := range tenants {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", t.Slug, t.Name, t.Status, t.CreatedAt.Format(time.DateOnly), t.ID)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Slug, t.Name, t.Status, mfaPolicy(t), t.CreatedAt.Format(time.DateOnly), t.ID)
 	}
 	return table.Flush()
 }

@@ -18,8 +18,39 @@ import (
 )
 
 func userCommand(url databaseURL) *cobra.Command {
-	c := &cobra.Command{Use: "user", Short: "Create users"}
-	c.AddCommand(userCreateCommand(url))
+	c := &cobra.Command{Use: "user", Short: "Create users, and help those who lost their second factor"}
+	c.AddCommand(userCreateCommand(url), userResetMFACommand(url))
+	return c
+}
+
+func userResetMFACommand(url databaseURL) *cobra.Command {
+	var tenantSlug string
+	c := &cobra.Command{
+		Use:   "reset-mfa EMAIL",
+		Short: "Remove a lost second factor, and end the user's sessions",
+		Long: `Remove the second factor of a user who has lost it and its recovery codes. All sessions of the user end.
+
+Be sure who asks: afterwards the password alone signs in. Where the role or the tenant requires a second factor, the user
+sets up another one first.`,
+		Example: `  rollcall user reset-mfa head@north.example --tenant north`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withDatabase(cmd, url, func(d *db.DB, r *tenant.Registry) error {
+				t, err := r.BySlug(cmd.Context(), tenantSlug)
+				if err != nil {
+					return err
+				}
+				email := strings.ToLower(args[0])
+				if err := auth.ResetMFA(cmd.Context(), d, db.Tenant(t.ID), email); err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "Removed the second factor of %s in tenant %s and ended all sessions.\n", email, tenantSlug)
+				return nil
+			})
+		},
+	}
+	c.Flags().StringVar(&tenantSlug, "tenant", "", "the tenant's slug")
+	_ = c.MarkFlagRequired("tenant")
 	return c
 }
 

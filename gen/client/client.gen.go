@@ -151,30 +151,21 @@ func (e Gender) Valid() bool {
 	}
 }
 
-// Defines values for LoginRequestTransport.
-const (
-	LoginRequestTransportBearer LoginRequestTransport = "bearer"
-)
-
-// Valid indicates whether the value is a known member of the LoginRequestTransport enum.
-func (e LoginRequestTransport) Valid() bool {
-	switch e {
-	case LoginRequestTransportBearer:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for MfaState.
 const (
-	MfaStateNone MfaState = "none"
+	MfaStateNone      MfaState = "none"
+	MfaStateRequired  MfaState = "required"
+	MfaStateSatisfied MfaState = "satisfied"
 )
 
 // Valid indicates whether the value is a known member of the MfaState enum.
 func (e MfaState) Valid() bool {
 	switch e {
 	case MfaStateNone:
+		return true
+	case MfaStateRequired:
+		return true
+	case MfaStateSatisfied:
 		return true
 	default:
 		return false
@@ -304,6 +295,24 @@ func (e StudentStatus) Valid() bool {
 	case StudentStatusActive:
 		return true
 	case StudentStatusWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Transport.
+const (
+	TransportBearer Transport = "bearer"
+	TransportCookie Transport = "cookie"
+)
+
+// Valid indicates whether the value is a known member of the Transport enum.
+func (e Transport) Valid() bool {
+	switch e {
+	case TransportBearer:
+		return true
+	case TransportCookie:
 		return true
 	default:
 		return false
@@ -1081,12 +1090,9 @@ type LoginRequest struct {
 	// Tenant The short name of the school group.
 	Tenant string `json:"tenant"`
 
-	// Transport How the token will be sent.
-	Transport *LoginRequestTransport `json:"transport,omitempty"`
+	// Transport How the session is sent, in the header Authorization or as a cookie.
+	Transport *Transport `json:"transport,omitempty"`
 }
-
-// LoginRequestTransport How the token will be sent.
-type LoginRequestTransport string
 
 // Mark What a mark says.
 type Mark struct {
@@ -1109,8 +1115,55 @@ type MarkInput struct {
 	StudentId openapi_types.UUID `json:"studentId"`
 }
 
-// MfaState Whether a second factor is asked for.
+// MfaActivation A session with a fresh token, and the recovery codes.
+type MfaActivation struct {
+	// CsrfToken Send it as `X-CSRF-Token`; only when the session is a cookie.
+	CsrfToken *string `json:"csrfToken,omitempty"`
+
+	// ExpiresAt When the session ends.
+	ExpiresAt time.Time `json:"expiresAt"`
+
+	// Mfa Whether a second factor is asked for: `required` until one is verified, or enrolled by who has none; `none` where none is
+	// asked for.
+	Mfa MfaState `json:"mfa"`
+
+	// RecoveryCodes Ten, each good once. They are shown once.
+	RecoveryCodes []string `json:"recoveryCodes"`
+
+	// Token Send it as `Authorization: Bearer ...`. It is shown once; absent when the session is a cookie.
+	Token *string `json:"token,omitempty"`
+
+	// User The user of a session.
+	User SessionUser `json:"user"`
+}
+
+// MfaCode A code of the authenticator app.
+type MfaCode struct {
+	// Code The six digits that the app shows.
+	Code TotpCode `json:"code"`
+}
+
+// MfaEnrollment A second factor that waits for its first code.
+type MfaEnrollment struct {
+	// OtpauthUri For a QR code.
+	OtpauthUri string `json:"otpauthUri"`
+
+	// Secret For typing into an authenticator app, base32.
+	Secret string `json:"secret"`
+}
+
+// MfaState Whether a second factor is asked for: `required` until one is verified, or enrolled by who has none; `none` where none is
+// asked for.
 type MfaState string
+
+// MfaVerification Either a code of the authenticator app or a recovery code.
+type MfaVerification struct {
+	// Code The six digits that the app shows.
+	Code *TotpCode `json:"code,omitempty"`
+
+	// RecoveryCode One of the recovery codes; dashes, spaces and case do not matter.
+	RecoveryCode *string `json:"recoveryCode,omitempty"`
+}
 
 // MissingRegister A section whose register was not taken.
 type MissingRegister struct {
@@ -1475,17 +1528,24 @@ type Session struct {
 	// CreatedAt When it began.
 	CreatedAt time.Time `json:"createdAt"`
 
+	// CsrfToken Send it as `X-CSRF-Token`; only when the session is a cookie.
+	CsrfToken *string `json:"csrfToken,omitempty"`
+
 	// ExpiresAt When it ends.
 	ExpiresAt time.Time `json:"expiresAt"`
 
 	// Id The session.
 	Id openapi_types.UUID `json:"id"`
 
-	// Mfa Whether a second factor is asked for.
+	// Mfa Whether a second factor is asked for: `required` until one is verified, or enrolled by who has none; `none` where none is
+	// asked for.
 	Mfa MfaState `json:"mfa"`
 
 	// Tenant The school group of a session.
 	Tenant SessionTenant `json:"tenant"`
+
+	// Transport How the session is sent, in the header Authorization or as a cookie.
+	Transport Transport `json:"transport"`
 
 	// User The user of a session.
 	User SessionUser `json:"user"`
@@ -1519,6 +1579,9 @@ type SessionSummary struct {
 
 	// RemoteAddress The network address that signed in.
 	RemoteAddress *string `json:"remoteAddress,omitempty"`
+
+	// Transport How the session is sent, in the header Authorization or as a cookie.
+	Transport Transport `json:"transport"`
 
 	// UserAgent The program that signed in.
 	UserAgent *string `json:"userAgent,omitempty"`
@@ -1557,16 +1620,20 @@ type SessionUser struct {
 	Roles []string `json:"roles"`
 }
 
-// SignIn A fresh session.
+// SignIn A session with a fresh token.
 type SignIn struct {
+	// CsrfToken Send it as `X-CSRF-Token`; only when the session is a cookie.
+	CsrfToken *string `json:"csrfToken,omitempty"`
+
 	// ExpiresAt When the session ends.
 	ExpiresAt time.Time `json:"expiresAt"`
 
-	// Mfa Whether a second factor is asked for.
+	// Mfa Whether a second factor is asked for: `required` until one is verified, or enrolled by who has none; `none` where none is
+	// asked for.
 	Mfa MfaState `json:"mfa"`
 
-	// Token Send it as `Authorization: Bearer ...`. It is shown once.
-	Token string `json:"token"`
+	// Token Send it as `Authorization: Bearer ...`. It is shown once; absent when the session is a cookie.
+	Token *string `json:"token,omitempty"`
 
 	// User The user of a session.
 	User SessionUser `json:"user"`
@@ -1917,6 +1984,9 @@ type TermInput struct {
 	StartDate openapi_types.Date `json:"startDate"`
 }
 
+// TotpCode The six digits that the app shows.
+type TotpCode = string
+
 // Transfer The next place of a student.
 type Transfer struct {
 	// AcademicYearId A year of the institution; active and not over.
@@ -1946,6 +2016,9 @@ type Transfer struct {
 	// StartedOn The first day there; today (UTC) when absent.
 	StartedOn *openapi_types.Date `json:"startedOn,omitempty"`
 }
+
+// Transport How the session is sent, in the header Authorization or as a cookie.
+type Transport string
 
 // User Somebody with an account.
 type User struct {
@@ -2463,6 +2536,12 @@ type ReplaceCalendarJSONRequestBody = CalendarReplacement
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
+// ActivateMfaJSONRequestBody defines body for ActivateMfa for application/json ContentType.
+type ActivateMfaJSONRequestBody = MfaCode
+
+// VerifyMfaJSONRequestBody defines body for VerifyMfa for application/json ContentType.
+type VerifyMfaJSONRequestBody = MfaVerification
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
 
@@ -2737,7 +2816,12 @@ type ClientInterface interface {
 
 	// LoginWithBody Sign in
 	//
-	// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+	// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+	// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+	// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+	// hour unless the factor is verified or enrolled.
+	//
+	// Any wrong combination gets the same
 	// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 	// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 	// password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -2749,7 +2833,12 @@ type ClientInterface interface {
 
 	// Login Sign in
 	//
-	// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+	// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+	// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+	// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+	// hour unless the factor is verified or enrolled.
+	//
+	// Any wrong combination gets the same
 	// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 	// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 	// password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -2766,10 +2855,72 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/auth/logout (the `Logout` operationId).
 	Logout(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DisableMfa Remove my second factor
+	//
+	// Removes the second factor with its recovery codes and ends all other sessions; or one that waits for its first code. Where the
+	// role or the school group requires one, another must be enrolled before anything else.
+	//
+	// Corresponds with DELETE /v1/auth/mfa (the `DisableMfa` operationId).
+	DisableMfa(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ActivateMfaWithBody Activate my second factor
+	//
+	// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+	// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+	// sessions end.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+	ActivateMfaWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ActivateMfa Activate my second factor
+	//
+	// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+	// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+	// sessions end.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+	ActivateMfa(ctx context.Context, body ActivateMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnrollMfa Begin to set up a second factor
+	//
+	// Makes a secret for an authenticator app (TOTP, RFC 6238: SHA-1, six digits, 30 seconds). It counts once a code of it has
+	// activated it; beginning again replaces it. An active second factor must be removed first.
+	//
+	// Corresponds with POST /v1/auth/mfa/enroll (the `EnrollMfa` operationId).
+	EnrollMfa(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyMfaWithBody Verify my second factor
+	//
+	// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+	// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+	// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+	// is a wrong one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+	VerifyMfaWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyMfa Verify my second factor
+	//
+	// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+	// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+	// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+	// is a wrong one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+	VerifyMfa(ctx context.Context, body VerifyMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ChangePasswordWithBody Change my password
 	//
-	// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-	// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+	// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+	// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 	// or e-mail address.
 	//
 	// Takes any type of body and a specified content type.
@@ -2779,8 +2930,8 @@ type ClientInterface interface {
 
 	// ChangePassword Change my password
 	//
-	// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-	// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+	// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+	// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 	// or e-mail address.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3420,7 +3571,8 @@ type ClientInterface interface {
 	// UpdateUserWithBody Change a user
 	//
 	// A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-	// last active user who may change users and roles stays.
+	// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+	// caller's second factor (or sign-in) of the last 15 minutes.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3430,7 +3582,8 @@ type ClientInterface interface {
 	// UpdateUser Change a user
 	//
 	// A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-	// last active user who may change users and roles stays.
+	// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+	// caller's second factor (or sign-in) of the last 15 minutes.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3440,7 +3593,8 @@ type ClientInterface interface {
 	// UpdateUserWithApplicationMergePatchPlusJSONBody Change a user
 	//
 	// A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-	// last active user who may change users and roles stays.
+	// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+	// caller's second factor (or sign-in) of the last 15 minutes.
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
 	//
@@ -3725,7 +3879,12 @@ func (c *Client) GetAttendanceSummary(ctx context.Context, params *GetAttendance
 
 // LoginWithBody Sign in
 //
-// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+// hour unless the factor is verified or enrolled.
+//
+// Any wrong combination gets the same
 // answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 // has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 // password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -3747,7 +3906,12 @@ func (c *Client) LoginWithBody(ctx context.Context, contentType string, body io.
 
 // Login Sign in
 //
-// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+// hour unless the factor is verified or enrolled.
+//
+// Any wrong combination gets the same
 // answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 // has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 // password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -3784,10 +3948,132 @@ func (c *Client) Logout(ctx context.Context, reqEditors ...RequestEditorFn) (*ht
 	return c.Client.Do(req)
 }
 
+// DisableMfa Remove my second factor
+//
+// Removes the second factor with its recovery codes and ends all other sessions; or one that waits for its first code. Where the
+// role or the school group requires one, another must be enrolled before anything else.
+//
+// Corresponds with DELETE /v1/auth/mfa (the `DisableMfa` operationId).
+func (c *Client) DisableMfa(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisableMfaRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ActivateMfaWithBody Activate my second factor
+//
+// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+// sessions end.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+func (c *Client) ActivateMfaWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewActivateMfaRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ActivateMfa Activate my second factor
+//
+// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+// sessions end.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+func (c *Client) ActivateMfa(ctx context.Context, body ActivateMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewActivateMfaRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnrollMfa Begin to set up a second factor
+//
+// Makes a secret for an authenticator app (TOTP, RFC 6238: SHA-1, six digits, 30 seconds). It counts once a code of it has
+// activated it; beginning again replaces it. An active second factor must be removed first.
+//
+// Corresponds with POST /v1/auth/mfa/enroll (the `EnrollMfa` operationId).
+func (c *Client) EnrollMfa(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnrollMfaRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyMfaWithBody Verify my second factor
+//
+// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+// is a wrong one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+func (c *Client) VerifyMfaWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyMfaRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyMfa Verify my second factor
+//
+// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+// is a wrong one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+func (c *Client) VerifyMfa(ctx context.Context, body VerifyMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyMfaRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ChangePasswordWithBody Change my password
 //
-// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 // or e-mail address.
 //
 // Takes any type of body and a specified content type.
@@ -3807,8 +4093,8 @@ func (c *Client) ChangePasswordWithBody(ctx context.Context, contentType string,
 
 // ChangePassword Change my password
 //
-// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 // or e-mail address.
 //
 // Takes a body of the `application/json` content type.
@@ -5188,7 +5474,8 @@ func (c *Client) GetUser(ctx context.Context, userId UserId, reqEditors ...Reque
 // UpdateUserWithBody Change a user
 //
 // A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-// last active user who may change users and roles stays.
+// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+// caller's second factor (or sign-in) of the last 15 minutes.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5208,7 +5495,8 @@ func (c *Client) UpdateUserWithBody(ctx context.Context, userId UserId, contentT
 // UpdateUser Change a user
 //
 // A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-// last active user who may change users and roles stays.
+// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+// caller's second factor (or sign-in) of the last 15 minutes.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5228,7 +5516,8 @@ func (c *Client) UpdateUser(ctx context.Context, userId UserId, body UpdateUserJ
 // UpdateUserWithApplicationMergePatchPlusJSONBody Change a user
 //
 // A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-// last active user who may change users and roles stays.
+// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+// caller's second factor (or sign-in) of the last 15 minutes.
 //
 // Takes a body of the `application/merge-patch+json` content type.
 //
@@ -5947,6 +6236,140 @@ func NewLogoutRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewDisableMfaRequest constructs an http.Request for the DisableMfa method
+func NewDisableMfaRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/auth/mfa")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewActivateMfaRequest calls the generic ActivateMfa builder with application/json body
+func NewActivateMfaRequest(server string, body ActivateMfaJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewActivateMfaRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewActivateMfaRequestWithBody constructs an http.Request for the ActivateMfa method, with any body, and a specified content type
+func NewActivateMfaRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/auth/mfa/activate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEnrollMfaRequest constructs an http.Request for the EnrollMfa method
+func NewEnrollMfaRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/auth/mfa/enroll")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewVerifyMfaRequest calls the generic VerifyMfa builder with application/json body
+func NewVerifyMfaRequest(server string, body VerifyMfaJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewVerifyMfaRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewVerifyMfaRequestWithBody constructs an http.Request for the VerifyMfa method, with any body, and a specified content type
+func NewVerifyMfaRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/auth/mfa/verify")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -9182,7 +9605,12 @@ type ClientWithResponsesInterface interface {
 
 	// LoginWithBodyWithResponse Sign in
 	//
-	// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+	// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+	// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+	// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+	// hour unless the factor is verified or enrolled.
+	//
+	// Any wrong combination gets the same
 	// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 	// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 	// password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -9194,7 +9622,12 @@ type ClientWithResponsesInterface interface {
 
 	// LoginWithResponse Sign in
 	//
-	// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+	// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+	// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+	// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+	// hour unless the factor is verified or enrolled.
+	//
+	// Any wrong combination gets the same
 	// answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 	// has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 	// password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -9213,10 +9646,76 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/auth/logout (the `Logout` operationId).
 	LogoutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*LogoutResponse, error)
 
+	// DisableMfaWithResponse Remove my second factor
+	//
+	// Removes the second factor with its recovery codes and ends all other sessions; or one that waits for its first code. Where the
+	// role or the school group requires one, another must be enrolled before anything else.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/auth/mfa (the `DisableMfa` operationId).
+	DisableMfaWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*DisableMfaResponse, error)
+
+	// ActivateMfaWithBodyWithResponse Activate my second factor
+	//
+	// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+	// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+	// sessions end.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+	ActivateMfaWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ActivateMfaResponse, error)
+
+	// ActivateMfaWithResponse Activate my second factor
+	//
+	// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+	// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+	// sessions end.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+	ActivateMfaWithResponse(ctx context.Context, body ActivateMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*ActivateMfaResponse, error)
+
+	// EnrollMfaWithResponse Begin to set up a second factor
+	//
+	// Makes a secret for an authenticator app (TOTP, RFC 6238: SHA-1, six digits, 30 seconds). It counts once a code of it has
+	// activated it; beginning again replaces it. An active second factor must be removed first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/mfa/enroll (the `EnrollMfa` operationId).
+	EnrollMfaWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*EnrollMfaResponse, error)
+
+	// VerifyMfaWithBodyWithResponse Verify my second factor
+	//
+	// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+	// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+	// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+	// is a wrong one.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+	VerifyMfaWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyMfaResponse, error)
+
+	// VerifyMfaWithResponse Verify my second factor
+	//
+	// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+	// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+	// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+	// is a wrong one.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+	VerifyMfaWithResponse(ctx context.Context, body VerifyMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifyMfaResponse, error)
+
 	// ChangePasswordWithBodyWithResponse Change my password
 	//
-	// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-	// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+	// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+	// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 	// or e-mail address.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -9226,8 +9725,8 @@ type ClientWithResponsesInterface interface {
 
 	// ChangePasswordWithResponse Change my password
 	//
-	// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-	// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+	// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+	// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 	// or e-mail address.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -9925,7 +10424,8 @@ type ClientWithResponsesInterface interface {
 	// UpdateUserWithBodyWithResponse Change a user
 	//
 	// A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-	// last active user who may change users and roles stays.
+	// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+	// caller's second factor (or sign-in) of the last 15 minutes.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9935,7 +10435,8 @@ type ClientWithResponsesInterface interface {
 	// UpdateUserWithResponse Change a user
 	//
 	// A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-	// last active user who may change users and roles stays.
+	// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+	// caller's second factor (or sign-in) of the last 15 minutes.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9945,7 +10446,8 @@ type ClientWithResponsesInterface interface {
 	// UpdateUserWithApplicationMergePatchPlusJSONBodyWithResponse Change a user
 	//
 	// A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-	// last active user who may change users and roles stays.
+	// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+	// caller's second factor (or sign-in) of the last 15 minutes.
 	//
 	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11050,6 +11552,11 @@ func (r GetAttendanceSummaryResponse) ContentType() string {
 	return ""
 }
 
+// LoginResponse200Headers the declared response headers of an HTTP 200 response for Login
+type LoginResponse200Headers struct {
+	SetCookie *string
+}
+
 // LoginResponse401Headers the declared response headers of an HTTP 401 response for Login
 type LoginResponse401Headers struct {
 	WWWAuthenticate string
@@ -11076,6 +11583,8 @@ type LoginResponse struct {
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
 	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationproblemJSON413 *ContentTooLarge
 	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -11086,6 +11595,8 @@ type LoginResponse struct {
 	ApplicationproblemJSON500 *InternalError
 	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *LoginResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *LoginResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -11107,6 +11618,11 @@ func (r LoginResponse) GetApplicationproblemJSON400() *BadRequest {
 // GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r LoginResponse) GetApplicationproblemJSON401() *Unauthorized {
 	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r LoginResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
 }
 
 // GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -11163,6 +11679,11 @@ func (r LoginResponse) ContentType() string {
 	return ""
 }
 
+// LogoutResponse204Headers the declared response headers of an HTTP 204 response for Logout
+type LogoutResponse204Headers struct {
+	SetCookie *string
+}
+
 // LogoutResponse401Headers the declared response headers of an HTTP 401 response for Logout
 type LogoutResponse401Headers struct {
 	WWWAuthenticate string
@@ -11187,12 +11708,16 @@ type LogoutResponse struct {
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationproblemJSON500 *InternalError
 	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationproblemJSON503 *Unavailable
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *LogoutResponse204Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *LogoutResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -11209,6 +11734,11 @@ func (r LogoutResponse) GetApplicationproblemJSON400() *BadRequest {
 // GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r LogoutResponse) GetApplicationproblemJSON401() *Unauthorized {
 	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r LogoutResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -11255,6 +11785,498 @@ func (r LogoutResponse) ContentType() string {
 	return ""
 }
 
+// DisableMfaResponse401Headers the declared response headers of an HTTP 401 response for DisableMfa
+type DisableMfaResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DisableMfaResponse429Headers the declared response headers of an HTTP 429 response for DisableMfa
+type DisableMfaResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// DisableMfaResponse503Headers the declared response headers of an HTTP 503 response for DisableMfa
+type DisableMfaResponse503Headers struct {
+	RetryAfter int
+}
+
+type DisableMfaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DisableMfaResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DisableMfaResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DisableMfaResponse503Headers
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DisableMfaResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DisableMfaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DisableMfaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DisableMfaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DisableMfaResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ActivateMfaResponse200Headers the declared response headers of an HTTP 200 response for ActivateMfa
+type ActivateMfaResponse200Headers struct {
+	SetCookie *string
+}
+
+// ActivateMfaResponse401Headers the declared response headers of an HTTP 401 response for ActivateMfa
+type ActivateMfaResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ActivateMfaResponse429Headers the declared response headers of an HTTP 429 response for ActivateMfa
+type ActivateMfaResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ActivateMfaResponse503Headers the declared response headers of an HTTP 503 response for ActivateMfa
+type ActivateMfaResponse503Headers struct {
+	RetryAfter int
+}
+
+type ActivateMfaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MfaActivation
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ActivateMfaResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ActivateMfaResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ActivateMfaResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ActivateMfaResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ActivateMfaResponse) GetJSON200() *MfaActivation {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ActivateMfaResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ActivateMfaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ActivateMfaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ActivateMfaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ActivateMfaResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// EnrollMfaResponse401Headers the declared response headers of an HTTP 401 response for EnrollMfa
+type EnrollMfaResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// EnrollMfaResponse429Headers the declared response headers of an HTTP 429 response for EnrollMfa
+type EnrollMfaResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// EnrollMfaResponse503Headers the declared response headers of an HTTP 503 response for EnrollMfa
+type EnrollMfaResponse503Headers struct {
+	RetryAfter int
+}
+
+type EnrollMfaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MfaEnrollment
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *EnrollMfaResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *EnrollMfaResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *EnrollMfaResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EnrollMfaResponse) GetJSON200() *MfaEnrollment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r EnrollMfaResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r EnrollMfaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EnrollMfaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EnrollMfaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EnrollMfaResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// VerifyMfaResponse200Headers the declared response headers of an HTTP 200 response for VerifyMfa
+type VerifyMfaResponse200Headers struct {
+	SetCookie *string
+}
+
+// VerifyMfaResponse401Headers the declared response headers of an HTTP 401 response for VerifyMfa
+type VerifyMfaResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// VerifyMfaResponse429Headers the declared response headers of an HTTP 429 response for VerifyMfa
+type VerifyMfaResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// VerifyMfaResponse503Headers the declared response headers of an HTTP 503 response for VerifyMfa
+type VerifyMfaResponse503Headers struct {
+	RetryAfter int
+}
+
+type VerifyMfaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SignIn
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *VerifyMfaResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *VerifyMfaResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *VerifyMfaResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *VerifyMfaResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r VerifyMfaResponse) GetJSON200() *SignIn {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r VerifyMfaResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r VerifyMfaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r VerifyMfaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r VerifyMfaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r VerifyMfaResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ChangePasswordResponse200Headers the declared response headers of an HTTP 200 response for ChangePassword
+type ChangePasswordResponse200Headers struct {
+	SetCookie *string
+}
+
 // ChangePasswordResponse401Headers the declared response headers of an HTTP 401 response for ChangePassword
 type ChangePasswordResponse401Headers struct {
 	WWWAuthenticate string
@@ -11281,6 +12303,8 @@ type ChangePasswordResponse struct {
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
 	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
 	ApplicationproblemJSON409 *Conflict
 	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -11293,6 +12317,8 @@ type ChangePasswordResponse struct {
 	ApplicationproblemJSON500 *InternalError
 	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ChangePasswordResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ChangePasswordResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -11314,6 +12340,11 @@ func (r ChangePasswordResponse) GetApplicationproblemJSON400() *BadRequest {
 // GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r ChangePasswordResponse) GetApplicationproblemJSON401() *Unauthorized {
 	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ChangePasswordResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
 }
 
 // GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
@@ -11500,6 +12531,8 @@ type ListSessionsResponse struct {
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationproblemJSON429 *TooManyRequests
 	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
@@ -11527,6 +12560,11 @@ func (r ListSessionsResponse) GetApplicationproblemJSON400() *BadRequest {
 // GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r ListSessionsResponse) GetApplicationproblemJSON401() *Unauthorized {
 	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
 }
 
 // GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -11597,6 +12635,8 @@ type RevokeSessionResponse struct {
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
 	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationproblemJSON404 *NotFound
 	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
@@ -11621,6 +12661,11 @@ func (r RevokeSessionResponse) GetApplicationproblemJSON400() *BadRequest {
 // GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r RevokeSessionResponse) GetApplicationproblemJSON401() *Unauthorized {
 	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RevokeSessionResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
 }
 
 // GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
@@ -17868,7 +18913,12 @@ func (c *ClientWithResponses) GetAttendanceSummaryWithResponse(ctx context.Conte
 
 // LoginWithBodyWithResponse Sign in
 //
-// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+// hour unless the factor is verified or enrolled.
+//
+// Any wrong combination gets the same
 // answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 // has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 // password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -17886,7 +18936,12 @@ func (c *ClientWithResponses) LoginWithBodyWithResponse(ctx context.Context, con
 
 // LoginWithResponse Sign in
 //
-// Exchanges a tenant, an e-mail address and a password for a bearer token. Any wrong combination gets the same
+// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
+// answer; with `cookie` it is in the cookie, and the answer has the `csrfToken`. Sessions whose token or cookie comes with the
+// sign-in end when it succeeds. Where a second factor is needed, `mfa` is `required`, and the session lasts a quarter of an
+// hour unless the factor is verified or enrolled.
+//
+// Any wrong combination gets the same
 // answer in the same time, so nothing can be learnt about who has an account. After ten wrong passwords each further try
 // has to wait, 5 seconds at first and a quarter of an hour at most; one that does not wait is a wrong one, whatever the
 // password. Who signs in from where this user has signed in before waits only for tries from there.
@@ -17917,10 +18972,112 @@ func (c *ClientWithResponses) LogoutWithResponse(ctx context.Context, reqEditors
 	return ParseLogoutResponse(rsp)
 }
 
+// DisableMfaWithResponse Remove my second factor
+//
+// Removes the second factor with its recovery codes and ends all other sessions; or one that waits for its first code. Where the
+// role or the school group requires one, another must be enrolled before anything else.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/auth/mfa (the `DisableMfa` operationId).
+func (c *ClientWithResponses) DisableMfaWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*DisableMfaResponse, error) {
+	rsp, err := c.DisableMfa(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDisableMfaResponse(rsp)
+}
+
+// ActivateMfaWithBodyWithResponse Activate my second factor
+//
+// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+// sessions end.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+func (c *ClientWithResponses) ActivateMfaWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ActivateMfaResponse, error) {
+	rsp, err := c.ActivateMfaWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseActivateMfaResponse(rsp)
+}
+
+// ActivateMfaWithResponse Activate my second factor
+//
+// The first code shows that the app has the secret. From now on every sign-in needs a code. The answer has ten recovery
+// codes, each good once in the place of a code; they are not shown again. The session gets another token, all other
+// sessions end.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/mfa/activate (the `ActivateMfa` operationId).
+func (c *ClientWithResponses) ActivateMfaWithResponse(ctx context.Context, body ActivateMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*ActivateMfaResponse, error) {
+	rsp, err := c.ActivateMfa(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseActivateMfaResponse(rsp)
+}
+
+// EnrollMfaWithResponse Begin to set up a second factor
+//
+// Makes a secret for an authenticator app (TOTP, RFC 6238: SHA-1, six digits, 30 seconds). It counts once a code of it has
+// activated it; beginning again replaces it. An active second factor must be removed first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/mfa/enroll (the `EnrollMfa` operationId).
+func (c *ClientWithResponses) EnrollMfaWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*EnrollMfaResponse, error) {
+	rsp, err := c.EnrollMfa(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnrollMfaResponse(rsp)
+}
+
+// VerifyMfaWithBodyWithResponse Verify my second factor
+//
+// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+// is a wrong one.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+func (c *ClientWithResponses) VerifyMfaWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyMfaResponse, error) {
+	rsp, err := c.VerifyMfaWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyMfaResponse(rsp)
+}
+
+// VerifyMfaWithResponse Verify my second factor
+//
+// Takes a code of the authenticator app, or one of the recovery codes. A code is good once, for its 30 seconds and the 30
+// seconds before and after. The session gets another token: the one before is dead. Who has verified can do so again, for
+// what wants it not long ago. Wrong codes are followed by growing delays, as wrong passwords are; a code that does not wait
+// is a wrong one.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/mfa/verify (the `VerifyMfa` operationId).
+func (c *ClientWithResponses) VerifyMfaWithResponse(ctx context.Context, body VerifyMfaJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifyMfaResponse, error) {
+	rsp, err := c.VerifyMfa(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyMfaResponse(rsp)
+}
+
 // ChangePasswordWithBodyWithResponse Change my password
 //
-// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 // or e-mail address.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -17936,8 +19093,8 @@ func (c *ClientWithResponses) ChangePasswordWithBodyWithResponse(ctx context.Con
 
 // ChangePasswordWithResponse Change my password
 //
-// Sets a new password. All sessions of the user end, this one too: the answer has a new token in its place. A password
-// may have any characters; it is refused when it is among the common ones, or little more than the user's own name
+// Sets a new password. All other sessions of the user end, and this one gets another token: the one before is dead. Who
+// has a second factor must have verified it in the last 15 minutes. A password may have any characters; it is refused when it is among the common ones, or little more than the user's own name
 // or e-mail address.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -19079,7 +20236,8 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, userId Us
 // UpdateUserWithBodyWithResponse Change a user
 //
 // A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-// last active user who may change users and roles stays.
+// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+// caller's second factor (or sign-in) of the last 15 minutes.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -19095,7 +20253,8 @@ func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context
 // UpdateUserWithResponse Change a user
 //
 // A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-// last active user who may change users and roles stays.
+// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+// caller's second factor (or sign-in) of the last 15 minutes.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -19111,7 +20270,8 @@ func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, userId
 // UpdateUserWithApplicationMergePatchPlusJSONBodyWithResponse Change a user
 //
 // A JSON merge patch (RFC 7396). What is absent stays as it is. Deactivating a user ends the user's sessions at once. The
-// last active user who may change users and roles stays.
+// last active user who may change users and roles stays. Another e-mail address, which is what one signs in with, wants the
+// caller's second factor (or sign-in) of the last 15 minutes.
 //
 // Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -20367,6 +21527,13 @@ func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
 		}
 		response.ApplicationproblemJSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest ContentTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -20405,6 +21572,16 @@ func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers LoginResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers LoginResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -20485,6 +21662,13 @@ func ParseLogoutResponse(rsp *http.Response) (*LogoutResponse, error) {
 		}
 		response.ApplicationproblemJSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -20509,6 +21693,16 @@ func ParseLogoutResponse(rsp *http.Response) (*LogoutResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 204:
+		var headers LogoutResponse204Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers204 = &headers
 	case rsp.StatusCode == 401:
 		var headers LogoutResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -20558,22 +21752,140 @@ func ParseLogoutResponse(rsp *http.Response) (*LogoutResponse, error) {
 	return response, nil
 }
 
-// ParseChangePasswordResponse parses an HTTP response from a ChangePasswordWithResponse call
-func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, error) {
+// ParseDisableMfaResponse parses an HTTP response from a DisableMfaWithResponse call
+func ParseDisableMfaResponse(rsp *http.Response) (*DisableMfaResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
 	defer func() { _ = rsp.Body.Close() }()
 	if err != nil {
 		return nil, err
 	}
 
-	response := &ChangePasswordResponse{
+	response := &DisableMfaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DisableMfaResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DisableMfaResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DisableMfaResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseActivateMfaResponse parses an HTTP response from a ActivateMfaWithResponse call
+func ParseActivateMfaResponse(rsp *http.Response) (*ActivateMfaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ActivateMfaResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest SignIn
+		var dest MfaActivation
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -20592,6 +21904,13 @@ func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, e
 			return nil, err
 		}
 		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
 		var dest Conflict
@@ -20638,6 +21957,430 @@ func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, e
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers ActivateMfaResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ActivateMfaResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ActivateMfaResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ActivateMfaResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseEnrollMfaResponse parses an HTTP response from a EnrollMfaWithResponse call
+func ParseEnrollMfaResponse(rsp *http.Response) (*EnrollMfaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EnrollMfaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MfaEnrollment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers EnrollMfaResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers EnrollMfaResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers EnrollMfaResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseVerifyMfaResponse parses an HTTP response from a VerifyMfaWithResponse call
+func ParseVerifyMfaResponse(rsp *http.Response) (*VerifyMfaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &VerifyMfaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SignIn
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers VerifyMfaResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers VerifyMfaResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers VerifyMfaResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers VerifyMfaResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseChangePasswordResponse parses an HTTP response from a ChangePasswordWithResponse call
+func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChangePasswordResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SignIn
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ChangePasswordResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers ChangePasswordResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -20830,6 +22573,13 @@ func ParseListSessionsResponse(rsp *http.Response) (*ListSessionsResponse, error
 		}
 		response.ApplicationproblemJSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -20933,6 +22683,13 @@ func ParseRevokeSessionResponse(rsp *http.Response) (*RevokeSessionResponse, err
 			return nil, err
 		}
 		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest NotFound

@@ -12,6 +12,26 @@ import (
 	"github.com/google/uuid"
 )
 
+const activateFactor = `-- name: ActivateFactor :execrows
+update second_factors set activated_at = now(), last_step = $1
+where user_id = $2 and secret_sealed = $3 and activated_at is null
+`
+
+type ActivateFactorParams struct {
+	Step         int64
+	UserID       uuid.UUID
+	SecretSealed []byte
+}
+
+// Only the secret that the code was compared with, and once.
+func (q *Queries) ActivateFactor(ctx context.Context, arg ActivateFactorParams) (int64, error) {
+	result, err := q.db.Exec(ctx, activateFactor, arg.Step, arg.UserID, arg.SecretSealed)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const changePassword = `-- name: ChangePassword :execrows
 update users set password_hash = $1, updated_at = now() where id = $2 and password_hash = $3
 `
@@ -71,8 +91,8 @@ func (q *Queries) ClaimGuess(ctx context.Context, arg ClaimGuessParams) (int64, 
 
 const countSessions = `-- name: CountSessions :one
 select count(*) from (
-    select 1 from sessions
-    where user_id = $1 and ended_at is null and expires_at > now() and last_used_at > now() - make_interval(secs => $2::float8) limit $3
+    select 1 from live_sessions
+    where user_id = $1 and last_used_at > now() - make_interval(secs => $2::float8) limit $3
 ) as counted
 `
 
@@ -89,12 +109,21 @@ func (q *Queries) CountSessions(ctx context.Context, arg CountSessionsParams) (i
 	return count, err
 }
 
+const createRecoveryCodes = `-- name: CreateRecoveryCodes :exec
+insert into recovery_codes (user_id, code_hash) select $1, unnest($2::bytea[])
+`
+
+func (q *Queries) CreateRecoveryCodes(ctx context.Context, userID uuid.UUID, codeHashes [][]byte) error {
+	_, err := q.db.Exec(ctx, createRecoveryCodes, userID, codeHashes)
+	return err
+}
+
 const createSession = `-- name: CreateSession :one
 with owner as (
-    select id from users where users.id = $6 and is_active and password_hash = $7::text for share
+    select id from users where users.id = $7 and is_active and password_hash = $8::text for share
 )
-insert into sessions (id, user_id, token_hash, expires_at, remote_address, user_agent)
-select $1, owner.id, $2, $3, nullif(left($4::text, 45), ''), nullif(left($5::text, 200), '')
+insert into sessions (id, user_id, token_hash, transport, expires_at, remote_address, user_agent)
+select $1, owner.id, $2, $3, $4, nullif(left($5::text, 45), ''), nullif(left($6::text, 200), '')
 from owner
 returning id, created_at, expires_at
 `
@@ -102,6 +131,7 @@ returning id, created_at, expires_at
 type CreateSessionParams struct {
 	ID            uuid.UUID
 	TokenHash     []byte
+	Transport     string
 	ExpiresAt     time.Time
 	RemoteAddress string
 	UserAgent     string
@@ -121,6 +151,7 @@ func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) (C
 	row := q.db.QueryRow(ctx, createSession,
 		arg.ID,
 		arg.TokenHash,
+		arg.Transport,
 		arg.ExpiresAt,
 		arg.RemoteAddress,
 		arg.UserAgent,
@@ -170,6 +201,15 @@ func (q *Queries) DeleteOldGuesses(ctx context.Context, before time.Time, rowLim
 	return result.RowsAffected(), nil
 }
 
+const endOtherSessions = `-- name: EndOtherSessions :exec
+update sessions set ended_at = now() where user_id = $1 and id <> $2 and ended_at is null
+`
+
+func (q *Queries) EndOtherSessions(ctx context.Context, userID uuid.UUID, iD uuid.UUID) error {
+	_, err := q.db.Exec(ctx, endOtherSessions, userID, iD)
+	return err
+}
+
 const endSession = `-- name: EndSession :execrows
 update sessions set ended_at = now() where id = $1 and ended_at is null
 `
@@ -182,6 +222,15 @@ func (q *Queries) EndSession(ctx context.Context, id uuid.UUID) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
+const endSessionOfToken = `-- name: EndSessionOfToken :exec
+update sessions set ended_at = now() where token_hash = $1 and transport = $2 and ended_at is null
+`
+
+func (q *Queries) EndSessionOfToken(ctx context.Context, tokenHash []byte, transport string) error {
+	_, err := q.db.Exec(ctx, endSessionOfToken, tokenHash, transport)
+	return err
+}
+
 const endSessionsOfUser = `-- name: EndSessionsOfUser :exec
 update sessions set ended_at = now() where user_id = $1 and ended_at is null
 `
@@ -189,6 +238,21 @@ update sessions set ended_at = now() where user_id = $1 and ended_at is null
 func (q *Queries) EndSessionsOfUser(ctx context.Context, userID uuid.UUID) error {
 	_, err := q.db.Exec(ctx, endSessionsOfUser, userID)
 	return err
+}
+
+const enrollFactor = `-- name: EnrollFactor :execrows
+insert into second_factors (user_id, secret_sealed) values ($1, $2)
+on conflict (user_id) do update set secret_sealed = excluded.secret_sealed, last_step = 0, created_at = now()
+where second_factors.activated_at is null
+`
+
+// A secret that waits for its first code takes the place of one that waits; an active one stays.
+func (q *Queries) EnrollFactor(ctx context.Context, userID uuid.UUID, secretSealed []byte) (int64, error) {
+	result, err := q.db.Exec(ctx, enrollFactor, userID, secretSealed)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const forgetGuesses = `-- name: ForgetGuesses :exec
@@ -257,12 +321,19 @@ func (q *Queries) GrantsOf(ctx context.Context, userID uuid.UUID) ([]GrantsOfRow
 const knownAddresses = `-- name: KnownAddresses :many
 select distinct remote_address::text from sessions
 where user_id = $1 and created_at > now() - make_interval(secs => $2::float8) and remote_address is not null
+  and (factor_at is not null or not $3::boolean)
 limit 200
 `
 
-// From where a user has signed in lately.
-func (q *Queries) KnownAddresses(ctx context.Context, userID uuid.UUID, seconds float64) ([]string, error) {
-	rows, err := q.db.Query(ctx, knownAddresses, userID, seconds)
+type KnownAddressesParams struct {
+	UserID     uuid.UUID
+	Seconds    float64
+	WithFactor bool
+}
+
+// From where a user has signed in lately; with the second factor, if that is asked for.
+func (q *Queries) KnownAddresses(ctx context.Context, arg KnownAddressesParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, knownAddresses, arg.UserID, arg.Seconds, arg.WithFactor)
 	if err != nil {
 		return nil, err
 	}
@@ -282,8 +353,8 @@ func (q *Queries) KnownAddresses(ctx context.Context, userID uuid.UUID, seconds 
 }
 
 const listSessions = `-- name: ListSessions :many
-select id, created_at, last_used_at, expires_at, remote_address, user_agent from sessions
-where user_id = $1 and ended_at is null and expires_at > now() and last_used_at > now() - make_interval(secs => $2::float8)
+select id, created_at, last_used_at, expires_at, remote_address, user_agent, transport from live_sessions
+where user_id = $1 and last_used_at > now() - make_interval(secs => $2::float8)
   and ($3::uuid is null or (created_at, id) < ($4::timestamptz, $3))
 order by created_at desc, id desc limit $6 offset $5
 `
@@ -304,6 +375,7 @@ type ListSessionsRow struct {
 	ExpiresAt     time.Time
 	RemoteAddress *string
 	UserAgent     *string
+	Transport     string
 }
 
 func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]ListSessionsRow, error) {
@@ -329,6 +401,7 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]L
 			&i.ExpiresAt,
 			&i.RemoteAddress,
 			&i.UserAgent,
+			&i.Transport,
 		); err != nil {
 			return nil, err
 		}
@@ -343,29 +416,52 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]L
 const liveSession = `-- name: LiveSession :one
 select s.id, s.created_at, s.expires_at, u.id as user_id, u.email, u.first_name, u.last_name,
        u.access_version, (select version from role_changes)::bigint as roles_version,
-       (s.last_used_at < now() - interval '1 minute')::boolean as is_stale
-from sessions s
+       (s.last_used_at < now() - interval '1 minute')::boolean as is_stale,
+       (f.user_id is not null)::boolean as has_factor,
+       coalesce(s.factor_at >= f.activated_at, false)::boolean as factor_given,
+       coalesce(case when f.user_id is null then s.password_at else s.factor_at end
+                > now() - make_interval(secs => $1::float8), false)::boolean as is_fresh,
+       (coalesce(current_setting('rollcall.require_mfa', true), '') = 'true')::boolean as tenant_requires_mfa
+from live_sessions s
 join users u on u.id = s.user_id
-where s.token_hash = $1 and s.ended_at is null and s.expires_at > now()
-  and s.last_used_at > now() - make_interval(secs => $2::float8) and u.is_active
+left join second_factors f on f.user_id = u.id and f.activated_at is not null
+where s.token_hash = $2 and s.transport = $3
+  and s.last_used_at > now() - make_interval(secs => $4::float8) and u.is_active
 `
 
-type LiveSessionRow struct {
-	ID            uuid.UUID
-	CreatedAt     time.Time
-	ExpiresAt     time.Time
-	UserID        uuid.UUID
-	Email         *string
-	FirstName     string
-	LastName      string
-	AccessVersion int64
-	RolesVersion  int64
-	IsStale       bool
+type LiveSessionParams struct {
+	FreshSeconds float64
+	TokenHash    []byte
+	Transport    string
+	IdleSeconds  float64
 }
 
-// The session of a token, with its user. is_stale says that last_used_at wants to be brought up to date.
-func (q *Queries) LiveSession(ctx context.Context, tokenHash []byte, idleSeconds float64) (LiveSessionRow, error) {
-	row := q.db.QueryRow(ctx, liveSession, tokenHash, idleSeconds)
+type LiveSessionRow struct {
+	ID                uuid.UUID
+	CreatedAt         time.Time
+	ExpiresAt         time.Time
+	UserID            uuid.UUID
+	Email             *string
+	FirstName         string
+	LastName          string
+	AccessVersion     int64
+	RolesVersion      int64
+	IsStale           bool
+	HasFactor         bool
+	FactorGiven       bool
+	IsFresh           bool
+	TenantRequiresMfa bool
+}
+
+// The session of a token, with its user. is_stale says that last_used_at wants to be brought up to date; is_fresh that the
+// second factor, of a user without one the password, was given lately.
+func (q *Queries) LiveSession(ctx context.Context, arg LiveSessionParams) (LiveSessionRow, error) {
+	row := q.db.QueryRow(ctx, liveSession,
+		arg.FreshSeconds,
+		arg.TokenHash,
+		arg.Transport,
+		arg.IdleSeconds,
+	)
 	var i LiveSessionRow
 	err := row.Scan(
 		&i.ID,
@@ -378,6 +474,10 @@ func (q *Queries) LiveSession(ctx context.Context, tokenHash []byte, idleSeconds
 		&i.AccessVersion,
 		&i.RolesVersion,
 		&i.IsStale,
+		&i.HasFactor,
+		&i.FactorGiven,
+		&i.IsFresh,
+		&i.TenantRequiresMfa,
 	)
 	return i, err
 }
@@ -391,6 +491,17 @@ func (q *Queries) PasswordHash(ctx context.Context, id uuid.UUID) (*string, erro
 	var password_hash *string
 	err := row.Scan(&password_hash)
 	return password_hash, err
+}
+
+const removeFactor = `-- name: RemoveFactor :one
+delete from second_factors where user_id = $1 returning (activated_at is not null)::boolean as was_active
+`
+
+func (q *Queries) RemoveFactor(ctx context.Context, userID uuid.UUID) (bool, error) {
+	row := q.db.QueryRow(ctx, removeFactor, userID)
+	var was_active bool
+	err := row.Scan(&was_active)
+	return was_active, err
 }
 
 const returnGuess = `-- name: ReturnGuess :exec
@@ -416,6 +527,62 @@ func (q *Queries) RevokeSession(ctx context.Context, iD uuid.UUID, userID uuid.U
 	return result.RowsAffected(), nil
 }
 
+const rotateSession = `-- name: RotateSession :one
+update sessions set token_hash = $1, last_used_at = now(),
+    expires_at = created_at + make_interval(secs => $2::float8),
+    password_at = case when $3::boolean then now() else password_at end,
+    factor_at = case when $4::boolean then now() else factor_at end
+where id = $5 and token_hash = $6 and ended_at is null
+returning id, created_at, expires_at
+`
+
+type RotateSessionParams struct {
+	NewHash         []byte
+	LifetimeSeconds float64
+	PasswordGiven   bool
+	FactorGiven     bool
+	ID              uuid.UUID
+	OldHash         []byte
+}
+
+type RotateSessionRow struct {
+	ID        uuid.UUID
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// Gives a session another token, which ends the present one, and notes the factor that was given for it. Of many at once
+// one succeeds; none does when the session has ended.
+func (q *Queries) RotateSession(ctx context.Context, arg RotateSessionParams) (RotateSessionRow, error) {
+	row := q.db.QueryRow(ctx, rotateSession,
+		arg.NewHash,
+		arg.LifetimeSeconds,
+		arg.PasswordGiven,
+		arg.FactorGiven,
+		arg.ID,
+		arg.OldHash,
+	)
+	var i RotateSessionRow
+	err := row.Scan(&i.ID, &i.CreatedAt, &i.ExpiresAt)
+	return i, err
+}
+
+const secondFactor = `-- name: SecondFactor :one
+select secret_sealed, (activated_at is not null)::boolean as is_active from second_factors where user_id = $1
+`
+
+type SecondFactorRow struct {
+	SecretSealed []byte
+	IsActive     bool
+}
+
+func (q *Queries) SecondFactor(ctx context.Context, userID uuid.UUID) (SecondFactorRow, error) {
+	row := q.db.QueryRow(ctx, secondFactor, userID)
+	var i SecondFactorRow
+	err := row.Scan(&i.SecretSealed, &i.IsActive)
+	return i, err
+}
+
 const touchSession = `-- name: TouchSession :exec
 update sessions set last_used_at = now() where id = $1
 `
@@ -425,22 +592,70 @@ func (q *Queries) TouchSession(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
+const useRecoveryCode = `-- name: UseRecoveryCode :execrows
+update recovery_codes set used_at = now()
+where user_id = $1 and code_hash = $2 and used_at is null
+`
+
+func (q *Queries) UseRecoveryCode(ctx context.Context, userID uuid.UUID, codeHash []byte) (int64, error) {
+	result, err := q.db.Exec(ctx, useRecoveryCode, userID, codeHash)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const useStep = `-- name: UseStep :execrows
+update second_factors set last_step = $1
+where user_id = $2 and secret_sealed = $3 and activated_at is not null and last_step < $1
+`
+
+type UseStepParams struct {
+	Step         int64
+	UserID       uuid.UUID
+	SecretSealed []byte
+}
+
+// Uses up the code of a step, and those of the steps before it: of many who have the code at once one succeeds.
+func (q *Queries) UseStep(ctx context.Context, arg UseStepParams) (int64, error) {
+	result, err := q.db.Exec(ctx, useStep, arg.Step, arg.UserID, arg.SecretSealed)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const userByEmail = `-- name: UserByEmail :one
+select id from users where email = $1::text
+`
+
+func (q *Queries) UserByEmail(ctx context.Context, email string) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, userByEmail, email)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
 const userForLogin = `-- name: UserForLogin :one
 
 select id, email, first_name, last_name, password_hash, is_active, access_version,
-       (select version from role_changes)::bigint as roles_version
+       (select version from role_changes)::bigint as roles_version,
+       exists (select from second_factors f where f.user_id = users.id and f.activated_at is not null)::boolean as has_factor,
+       (coalesce(current_setting('rollcall.require_mfa', true), '') = 'true')::boolean as tenant_requires_mfa
 from users where email = $1::text
 `
 
 type UserForLoginRow struct {
-	ID            uuid.UUID
-	Email         *string
-	FirstName     string
-	LastName      string
-	PasswordHash  *string
-	IsActive      bool
-	AccessVersion int64
-	RolesVersion  int64
+	ID                uuid.UUID
+	Email             *string
+	FirstName         string
+	LastName          string
+	PasswordHash      *string
+	IsActive          bool
+	AccessVersion     int64
+	RolesVersion      int64
+	HasFactor         bool
+	TenantRequiresMfa bool
 }
 
 // Sign-in and sessions.
@@ -457,6 +672,8 @@ func (q *Queries) UserForLogin(ctx context.Context, email string) (UserForLoginR
 		&i.IsActive,
 		&i.AccessVersion,
 		&i.RolesVersion,
+		&i.HasFactor,
+		&i.TenantRequiresMfa,
 	)
 	return i, err
 }

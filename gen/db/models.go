@@ -92,12 +92,14 @@ type ControlTaskRun struct {
 }
 
 type ControlTenant struct {
-	ID        uuid.UUID
-	Slug      string
-	Name      string
-	Status    string
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	ID            uuid.UUID
+	Slug          string
+	Name          string
+	Status        string
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	RequireMfa    bool
+	SessionsSince *time.Time
 }
 
 type Enrollment struct {
@@ -151,6 +153,26 @@ type Institution struct {
 	WorkingDays []string
 }
 
+type LiveSession struct {
+	ID            uuid.UUID
+	UserID        uuid.UUID
+	TokenHash     []byte
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	LastUsedAt    time.Time
+	RemoteAddress *string
+	UserAgent     *string
+	Transport     string
+	PasswordAt    time.Time
+	FactorAt      *time.Time
+}
+
+type RecoveryCode struct {
+	UserID   uuid.UUID
+	CodeHash []byte
+	UsedAt   *time.Time
+}
+
 type Role struct {
 	ID          uuid.UUID
 	Name        string
@@ -166,6 +188,14 @@ type Role struct {
 type RoleChange struct {
 	ID      bool
 	Version int64
+}
+
+type SecondFactor struct {
+	UserID       uuid.UUID
+	SecretSealed []byte
+	ActivatedAt  *time.Time
+	LastStep     int64
+	CreatedAt    time.Time
 }
 
 type Section struct {
@@ -188,6 +218,9 @@ type Session struct {
 	LastUsedAt    time.Time
 	RemoteAddress *string
 	UserAgent     *string
+	Transport     string
+	PasswordAt    time.Time
+	FactorAt      *time.Time
 }
 
 type Student struct {

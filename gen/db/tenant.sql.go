@@ -15,7 +15,7 @@ const createTenant = `-- name: CreateTenant :one
 
 insert into control.tenants (id, slug, name, status) values ($1, $2, $3, 'provisioning')
 on conflict do nothing
-returning id, slug, name, status, created_at, updated_at
+returning id, slug, name, status, created_at, updated_at, require_mfa, sessions_since
 `
 
 type CreateTenantParams struct {
@@ -35,12 +35,14 @@ func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (Con
 		&i.Status,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.RequireMfa,
+		&i.SessionsSince,
 	)
 	return i, err
 }
 
 const listTenants = `-- name: ListTenants :many
-select id, slug, name, status, created_at, updated_at from control.tenants order by slug
+select id, slug, name, status, created_at, updated_at, require_mfa, sessions_since from control.tenants order by slug
 `
 
 // plan: up to 10000 rows, looks at every tenant
@@ -60,6 +62,8 @@ func (q *Queries) ListTenants(ctx context.Context) ([]ControlTenant, error) {
 			&i.Status,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.RequireMfa,
+			&i.SessionsSince,
 		); err != nil {
 			return nil, err
 		}
@@ -72,7 +76,9 @@ func (q *Queries) ListTenants(ctx context.Context) ([]ControlTenant, error) {
 }
 
 const setTenantStatus = `-- name: SetTenantStatus :execrows
-update control.tenants set status = $1, updated_at = now() where id = $2 and status = any($3::text[])
+update control.tenants set status = $1, updated_at = now(),
+    sessions_since = case when status = 'suspended' and $1 = 'active' then now() else sessions_since end
+where id = $2 and status = any($3::text[])
 `
 
 type SetTenantStatusParams struct {
@@ -81,7 +87,8 @@ type SetTenantStatusParams struct {
 	Expected []string
 }
 
-// A tenant changes only from a status that the caller expects: one that is half made cannot be resumed.
+// A tenant changes only from a status that the caller expects: one that is half made cannot be resumed. Resuming ends the
+// sessions from before, those of sign-ins that were on their way at the suspension too.
 func (q *Queries) SetTenantStatus(ctx context.Context, arg SetTenantStatusParams) (int64, error) {
 	result, err := q.db.Exec(ctx, setTenantStatus, arg.Status, arg.ID, arg.Expected)
 	if err != nil {
@@ -91,7 +98,7 @@ func (q *Queries) SetTenantStatus(ctx context.Context, arg SetTenantStatusParams
 }
 
 const tenantByID = `-- name: TenantByID :one
-select id, slug, name, status, created_at, updated_at from control.tenants where id = $1
+select id, slug, name, status, created_at, updated_at, require_mfa, sessions_since from control.tenants where id = $1
 `
 
 func (q *Queries) TenantByID(ctx context.Context, id uuid.UUID) (ControlTenant, error) {
@@ -104,12 +111,14 @@ func (q *Queries) TenantByID(ctx context.Context, id uuid.UUID) (ControlTenant, 
 		&i.Status,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.RequireMfa,
+		&i.SessionsSince,
 	)
 	return i, err
 }
 
 const tenantBySlug = `-- name: TenantBySlug :one
-select id, slug, name, status, created_at, updated_at from control.tenants where slug = $1
+select id, slug, name, status, created_at, updated_at, require_mfa, sessions_since from control.tenants where slug = $1
 `
 
 func (q *Queries) TenantBySlug(ctx context.Context, slug string) (ControlTenant, error) {
@@ -122,6 +131,27 @@ func (q *Queries) TenantBySlug(ctx context.Context, slug string) (ControlTenant,
 		&i.Status,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.RequireMfa,
+		&i.SessionsSince,
 	)
 	return i, err
+}
+
+const updateTenant = `-- name: UpdateTenant :execrows
+update control.tenants set name = coalesce($1, name), require_mfa = coalesce($2, require_mfa), updated_at = now()
+where id = $3
+`
+
+type UpdateTenantParams struct {
+	Name       *string
+	RequireMfa *bool
+	ID         uuid.UUID
+}
+
+func (q *Queries) UpdateTenant(ctx context.Context, arg UpdateTenantParams) (int64, error) {
+	result, err := q.db.Exec(ctx, updateTenant, arg.Name, arg.RequireMfa, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

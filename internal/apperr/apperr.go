@@ -21,6 +21,14 @@ const (
 	Invalid
 	Unauthenticated
 	Forbidden
+	// MFARequired is a session that lacks the second factor.
+	MFARequired
+	// FreshFactorRequired is a factor that was given too long ago.
+	FreshFactorRequired
+	// CSRFToken is a cookie without the session's own proof that its page asks.
+	CSRFToken
+	// CrossOrigin is a browser's request from another site.
+	CrossOrigin
 	NotFound
 	MethodNotAllowed
 	Conflict
@@ -177,7 +185,8 @@ func KindOf(err error) Kind {
 }
 
 var kindNames = [...]string{
-	"internal", "invalid", "unauthenticated", "forbidden", "not found", "method not allowed", "conflict",
+	"internal", "invalid", "unauthenticated", "forbidden", "mfa required", "fresh factor required",
+	"csrf token", "cross origin", "not found", "method not allowed", "conflict",
 	"precondition failed", "too large", "unsupported media type", "too many requests", "unavailable", "outcome unknown", "canceled",
 }
 

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -68,20 +69,28 @@ func (a *attempt) begin(ctx context.Context, q *db.Queries, email string) (err e
 	if a.user, err = q.UserForLogin(ctx, email); err != nil && !isNotFound(err) {
 		return err
 	}
-	addresses, err := q.KnownAddresses(ctx, a.user.ID, addressMemory.Seconds())
+	known, err := isKnown(ctx, q, gendb.KnownAddressesParams{UserID: a.user.ID, Seconds: addressMemory.Seconds()})
 	if err != nil {
 		return err
 	}
-	network := clientOf(ctx).Network()
-	known := network != "" && slices.ContainsFunc(addresses, func(address string) bool { return Client{Address: address}.Network() == network })
 	if known {
-		a.account = loginGuesses.at(a.user.ID.String(), network)
+		a.account = loginGuesses.at(a.user.ID.String(), clientOf(ctx).Network())
 	}
 	if !known && !a.addressCounted {
 		return nil // the address is delayed: the account is not to suffer for it
 	}
 	a.allowed, err = a.account.claim(ctx, q)
 	return err
+}
+
+// isKnown reports whether the client is in a network from where a user has signed in lately.
+func isKnown(ctx context.Context, q *db.Queries, of gendb.KnownAddressesParams) (bool, error) {
+	addresses, err := q.KnownAddresses(ctx, of)
+	if err != nil {
+		return false, fmt.Errorf("find the addresses of a user: %w", err)
+	}
+	network := clientOf(ctx).Network()
+	return network != "" && slices.ContainsFunc(addresses, func(address string) bool { return Client{Address: address}.Network() == network }), nil
 }
 
 // pretend does, for a tenant that is not there, as much as begin does for one that is.

@@ -1,5 +1,9 @@
 // Package auth is sign-in: passwords, sessions, and the principal who asks.
 //
+// A session is one row, whatever becomes of it: its token is another one after each factor that is given (RotateSession), its
+// beginning and with it its absolute end stay. It is sent as a bearer token or as a cookie (credential.go). mfa.go has the
+// second factor: who has one, or must, has a session that answers to little else until it was given (Principal.MFA).
+//
 // A session's token is <prefix>.<tenant id>.<secret>: the tenant says in which schema to look, the secret is 256 random
 // bits of which the database keeps only a hash. internal/server authenticates each request with Authenticate and puts the
 // Principal into its context; handlers read it with From, and open their transaction in its tenant with Scope.
@@ -7,12 +11,16 @@ package auth
 
 import (
 	"context"
+	"crypto/subtle"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/rollcall-erp/rollcall/gen/api"
+	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
 )
 
@@ -29,6 +37,59 @@ type Principal struct {
 
 	SessionCreatedAt time.Time
 	SessionExpiresAt time.Time
+	Transport        api.Transport
+
+	token             Token // of the request
+	hasFactor         bool
+	factorGiven       bool // in this session
+	isFresh           bool // the second factor was given lately, or the password of who has none
+	tenantRequiresMFA bool
+}
+
+// MFA is whether a second factor is asked for.
+func (p Principal) MFA() api.MfaState {
+	switch {
+	case p.hasFactor && p.factorGiven:
+		return api.MfaStateSatisfied
+	case p.hasFactor || p.tenantRequiresMFA || p.RequiresMFA():
+		return api.MfaStateRequired
+	}
+	return api.MfaStateNone
+}
+
+// AllowMFA is an error that says what to do while a second factor is asked for.
+func (p Principal) AllowMFA() error {
+	switch {
+	case p.MFA() != api.MfaStateRequired:
+		return nil
+	case p.hasFactor:
+		return apperr.New(apperr.MFARequired, "Verify a code of your second factor first (POST /v1/auth/mfa/verify).")
+	}
+	return apperr.New(apperr.MFARequired, "A second factor is required here: set one up first (POST /v1/auth/mfa/enroll).")
+}
+
+// AllowFresh is an error that says what to do when a factor is wanted that was not given lately.
+func (p Principal) AllowFresh(wanted contract.Factor) error {
+	switch {
+	case p.isFresh, wanted == contract.NoFactor, wanted == contract.SecondFactor && !p.hasFactor:
+		return nil
+	case p.hasFactor:
+		return apperr.New(apperr.FreshFactorRequired, "Verify a code of your second factor again (POST /v1/auth/mfa/verify), then repeat this within 15 minutes.")
+	}
+	return apperr.New(apperr.FreshFactorRequired, "Sign in again, then repeat this within 15 minutes.")
+}
+
+// KnowsCSRF reports whether a text is the CSRF token of the session.
+func (p Principal) KnowsCSRF(text string) bool {
+	return subtle.ConstantTimeCompare([]byte(text), []byte(p.token.CSRF())) == 1
+}
+
+// csrf is what the page of a session that is a cookie has to send.
+func csrf(transport api.Transport, token Token) *string {
+	if transport != api.TransportCookie {
+		return nil
+	}
+	return new(token.CSRF())
 }
 
 // Visibility is on which rows the principal holds a permission.

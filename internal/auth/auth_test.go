@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-erp/rollcall/gen/api"
+	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 )
 
@@ -68,4 +70,33 @@ func TestHashPassword_saltsEveryHash(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotEqual(t, a, b)
 	assert.True(t, strings.HasPrefix(a, "$argon2id$v=19$m=19456,t=2,p=1$"), "OWASP's minimum: %s", a)
+}
+
+// The handler has no database: a statement would be a panic.
+func TestAuthenticate_aTokenThatIsNoneIsRefusedBeforeAnyLookup(t *testing.T) {
+	t.Parallel()
+	h := &auth.Handler{}
+	good := auth.NewToken(uuid.Must(uuid.NewV7())).String()
+	secret := good[strings.LastIndex(good, ".")+1:]
+	for name, text := range map[string]string{
+		"none": "", "tenant is no UUID": "rc1.demo." + secret, "legacy number": "rc1.42." + secret, "tenant is SQL": "rc1.'; drop schema x; --." + secret,
+		"tenant is a schema": "rc1.t_0190000000007000800000000000d001." + secret, "no tenant": "rc1.." + secret, "no secret": good[:len(good)-43], "garbage": "garbage",
+	} {
+		for _, transport := range []api.Transport{api.TransportBearer, api.TransportCookie} {
+			_, err := h.Authenticate(t.Context(), auth.Credential{Token: text, Transport: transport})
+			assert.Equal(t, apperr.Unauthenticated, apperr.KindOf(err), name)
+		}
+	}
+	assert.Panics(t, func() { _, _ = h.Authenticate(t.Context(), auth.Credential{Token: good}) }, "a well-formed one is looked up")
+}
+
+func TestToken_theCSRFTokenIsBoundToItAndTellsNothingOfIt(t *testing.T) {
+	t.Parallel()
+	one, another := auth.NewToken(uuid.Nil), auth.NewToken(uuid.Nil)
+	again, err := auth.ParseToken(one.String())
+	require.NoError(t, err)
+	assert.Equal(t, one.CSRF(), again.CSRF(), "another request with the token knows it")
+	assert.NotEqual(t, one.CSRF(), another.CSRF())
+	assert.NotContains(t, one.String(), one.CSRF())
+	assert.Len(t, one.CSRF(), 43)
 }

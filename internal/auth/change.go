@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/db"
 )
 
-// ChangePassword sets a new password, ends every session of the user, and begins a fresh one. Hashing, which takes long
+// ChangePassword sets a new password, ends every other session of the user, and rotates this one. Hashing, which takes long
 // on purpose, happens outside of transactions.
 func (h *Handler) ChangePassword(ctx context.Context, request api.ChangePasswordRequestObject) (api.ChangePasswordResponseObject, error) {
 	p, in := From(ctx), request.Body
@@ -36,14 +36,14 @@ func (h *Handler) ChangePassword(ctx context.Context, request api.ChangePassword
 		return nil, err
 	}
 	token := NewToken(p.Tenant)
-	session, err := db.InTxValue(ctx, h.DB, Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.CreateSessionRow, error) {
-		return h.rotate(ctx, q, token, gendb.ChangePasswordParams{ID: p.User, OldHash: oldHash, NewHash: &newHash})
+	p, err = db.InTxValue(ctx, h.DB, Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) (Principal, error) {
+		return h.change(ctx, q, p, token, gendb.ChangePasswordParams{ID: p.User, OldHash: oldHash, NewHash: &newHash})
 	})
 	if err != nil {
 		return nil, err
 	}
 	return api.ChangePassword200JSONResponse{
-		Token: token.String(), ExpiresAt: session.ExpiresAt, Mfa: api.MfaStateNone, User: h.sessionUser(p),
+		Body: signIn(p), Headers: api.ChangePassword200ResponseHeaders{SetCookie: cookie(p.Transport, p.token, p.SessionExpiresAt)},
 	}, nil
 }
 
@@ -70,17 +70,22 @@ func changeFaults(p Principal, matches bool, newPassword string) error {
 	return apperr.InvalidFields(append(faults, guessableFaults("newPassword", newPassword, p.known()...)...))
 }
 
-// rotate changes the password if it still is the one that was compared, and puts one new session in the place of all.
-func (h *Handler) rotate(ctx context.Context, q *db.Queries, token Token, change gendb.ChangePasswordParams) (gendb.CreateSessionRow, error) {
-	changed, err := q.ChangePassword(ctx, change)
+// change changes the password if it still is the one that was compared, and leaves one session with another token.
+func (h *Handler) change(ctx context.Context, q *db.Queries, p Principal, token Token, to gendb.ChangePasswordParams) (Principal, error) {
+	changed, err := q.ChangePassword(ctx, to)
 	if err != nil {
-		return gendb.CreateSessionRow{}, fmt.Errorf("change the password: %w", err)
+		return p, fmt.Errorf("change the password: %w", err)
 	}
 	if changed == 0 {
-		return gendb.CreateSessionRow{}, apperr.New(apperr.Conflict, "The password was changed meanwhile.")
+		return p, apperr.New(apperr.Conflict, "The password was changed meanwhile.")
 	}
-	if err := q.EndSessionsOfUser(ctx, change.ID); err != nil {
-		return gendb.CreateSessionRow{}, fmt.Errorf("end the sessions: %w", err)
+	return h.rotateAlone(ctx, q, p, token, given{password: true})
+}
+
+// rotateAlone rotates the caller's session and ends all others of the user: a factor has changed.
+func (h *Handler) rotateAlone(ctx context.Context, q *db.Queries, p Principal, token Token, g given) (Principal, error) {
+	if err := q.EndOtherSessions(ctx, p.User, p.Session); err != nil {
+		return p, fmt.Errorf("end the other sessions: %w", err)
 	}
-	return q.CreateSession(ctx, h.newSession(ctx, token, change.ID, *change.NewHash))
+	return h.rotate(ctx, q, p, token, g)
 }

@@ -36,6 +36,8 @@ var (
 	loginGuesses = ofAccount("login")
 	// passwordGuesses are tries at the present password by who is signed in.
 	passwordGuesses = ofAccount("password")
+	// mfaGuesses are tries at a second factor by who has the password.
+	mfaGuesses = ofAccount("mfa")
 	// addressGuesses are tries of one address at any account of any tenant. A school is behind one address, so more are
 	// free, and they fade sooner.
 	addressGuesses = guesses{purpose: "address", free: 100, first: 5 * time.Second, longest: 5 * time.Minute, fade: 20 * time.Second}

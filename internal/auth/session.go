@@ -18,18 +18,27 @@ import (
 // Limits say when a session ends by itself (OWASP ASVS 5.0, 7.3.1 and 7.3.2).
 type Limits struct {
 	Idle     time.Duration // after its last use
-	Lifetime time.Duration // after sign-in, however much it is used
+	Lifetime time.Duration // after sign-in, however much it is used and whatever token it has
 }
 
-// Authenticate finds the principal of a token. Whatever is wrong with the token, the error is the same.
-func (h *Handler) Authenticate(ctx context.Context, text string) (Principal, error) {
-	token, err := ParseToken(text)
+const (
+	// halfLifetime is how long a sign-in may wait for its second factor.
+	halfLifetime = 15 * time.Minute
+	// freshFor is how long a factor counts as just given.
+	freshFor = 15 * time.Minute
+)
+
+// Authenticate finds the principal of a credential. Whatever is wrong with it, the error is the same.
+func (h *Handler) Authenticate(ctx context.Context, c Credential) (Principal, error) {
+	token, err := ParseToken(c.Token)
 	if err != nil {
 		return Principal{}, errNotSignedIn
 	}
 	scope := db.Tenant(token.Tenant)
 	row, err := db.InTxValue(ctx, h.DB, scope, db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.LiveSessionRow, error) {
-		return q.LiveSession(ctx, token.Hash(), h.Limits.Idle.Seconds())
+		return q.LiveSession(ctx, gendb.LiveSessionParams{
+			TokenHash: token.Hash(), Transport: string(c.Transport), IdleSeconds: h.Limits.Idle.Seconds(), FreshSeconds: freshFor.Seconds(),
+		})
 	})
 	if errors.Is(err, db.ErrTenantUnavailable) || apperr.KindOf(err) == apperr.NotFound {
 		return Principal{}, errNotSignedIn
@@ -46,49 +55,93 @@ func (h *Handler) Authenticate(ctx context.Context, text string) (Principal, err
 	if err != nil {
 		return Principal{}, err
 	}
+	return principalOf(c.Transport, token, row, grants), nil
+}
+
+func principalOf(transport api.Transport, token Token, row gendb.LiveSessionRow, grants Grants) Principal {
 	return Principal{
 		Tenant: token.Tenant, Session: row.ID, User: row.UserID, Email: orEmpty(row.Email),
 		FirstName: row.FirstName, LastName: row.LastName,
 		Grants:           grants,
-		SessionCreatedAt: row.CreatedAt, SessionExpiresAt: row.ExpiresAt,
-	}, nil
+		SessionCreatedAt: row.CreatedAt, SessionExpiresAt: row.ExpiresAt, Transport: transport, token: token,
+		hasFactor: row.HasFactor, factorGiven: row.FactorGiven, isFresh: row.IsFresh, tenantRequiresMFA: row.TenantRequiresMfa,
+	}
 }
 
-// newSession is a session to be created for a user whose password hashes to this.
-func (h *Handler) newSession(ctx context.Context, token Token, user uuid.UUID, passwordHash string) gendb.CreateSessionParams {
-	client := clientOf(ctx)
-	return gendb.CreateSessionParams{
-		ID: uuid.Must(uuid.NewV7()), UserID: user, PasswordHash: passwordHash, TokenHash: token.Hash(),
-		ExpiresAt: time.Now().Add(h.Limits.Lifetime), RemoteAddress: client.Address, UserAgent: client.UserAgent,
+// newSession is a session to be created for who signs in with a password that hashes to this.
+func (h *Handler) newSession(ctx context.Context, p Principal, passwordHash string) gendb.CreateSessionParams {
+	client, lifetime := clientOf(ctx), h.Limits.Lifetime
+	if p.MFA() == api.MfaStateRequired {
+		lifetime = min(lifetime, halfLifetime)
 	}
+	return gendb.CreateSessionParams{
+		ID: uuid.Must(uuid.NewV7()), UserID: p.User, PasswordHash: passwordHash,
+		TokenHash: p.token.Hash(), Transport: string(p.Transport),
+		ExpiresAt: time.Now().Add(lifetime), RemoteAddress: client.Address, UserAgent: client.UserAgent,
+	}
+}
+
+// given are the factors that a session gets another token for.
+type given struct{ password, factor bool }
+
+// rotate gives the caller's session another token, in the transaction that has taken the factor; the present token is
+// dead when it commits. The caller is who they are with it.
+func (h *Handler) rotate(ctx context.Context, q *db.Queries, p Principal, token Token, g given) (Principal, error) {
+	row, err := q.RotateSession(ctx, gendb.RotateSessionParams{
+		ID: p.Session, OldHash: p.token.Hash(), NewHash: token.Hash(), LifetimeSeconds: h.Limits.Lifetime.Seconds(),
+		PasswordGiven: g.password, FactorGiven: g.factor,
+	})
+	if isNotFound(err) { // it ended meanwhile, or somebody else was sooner
+		return Principal{}, errNotSignedIn
+	}
+	if err != nil {
+		return Principal{}, fmt.Errorf("rotate the session: %w", err)
+	}
+	p.token, p.SessionExpiresAt, p.factorGiven = token, row.ExpiresAt, p.factorGiven || g.factor
+	return p, nil
+}
+
+// signIn is the answer to who has a session with a fresh token.
+func signIn(p Principal) api.SignIn {
+	in := api.SignIn{ExpiresAt: p.SessionExpiresAt, Mfa: p.MFA(), User: sessionUser(p), CsrfToken: csrf(p.Transport, p.token)}
+	if p.Transport == api.TransportBearer {
+		in.Token = new(p.token.String())
+	}
+	return in
 }
 
 // Logout ends the session of the request.
 func (h *Handler) Logout(ctx context.Context, _ api.LogoutRequestObject) (api.LogoutResponseObject, error) {
+	p := From(ctx)
 	err := h.DB.InTx(ctx, Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) error {
-		_, err := q.EndSession(ctx, From(ctx).Session)
+		_, err := q.EndSession(ctx, p.Session)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return api.Logout204Response{}, nil
+	return api.Logout204Response{Headers: api.Logout204ResponseHeaders{SetCookie: noCookie(p.Transport)}}, nil
 }
 
 // GetSession tells who is signed in.
 func (h *Handler) GetSession(ctx context.Context, _ api.GetSessionRequestObject) (api.GetSessionResponseObject, error) {
 	p := From(ctx)
-	tenant, err := db.InTxValue(ctx, h.DB, db.Control, db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.ControlTenant, error) {
-		return q.TenantByID(ctx, p.Tenant)
-	})
+	tenant, err := h.tenantOf(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	return api.GetSession200JSONResponse{
-		Id: p.Session, CreatedAt: p.SessionCreatedAt, ExpiresAt: p.SessionExpiresAt, Mfa: api.MfaStateNone,
+		Id: p.Session, CreatedAt: p.SessionCreatedAt, ExpiresAt: p.SessionExpiresAt, Mfa: p.MFA(),
+		Transport: p.Transport, CsrfToken: csrf(p.Transport, p.token),
 		Tenant: api.SessionTenant{Id: tenant.ID, Slug: tenant.Slug, Name: tenant.Name},
-		User:   h.sessionUser(p),
+		User:   sessionUser(p),
 	}, nil
+}
+
+func (h *Handler) tenantOf(ctx context.Context, p Principal) (gendb.ControlTenant, error) {
+	return db.InTxValue(ctx, h.DB, db.Control, db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.ControlTenant, error) {
+		return q.TenantByID(ctx, p.Tenant)
+	})
 }
 
 // sessionKey is the place of a session in the list.
@@ -133,6 +186,7 @@ func sessionSummary(row gendb.ListSessionsRow, current uuid.UUID) api.SessionSum
 	return api.SessionSummary{
 		Id: row.ID, CreatedAt: row.CreatedAt, LastUsedAt: row.LastUsedAt, ExpiresAt: row.ExpiresAt,
 		IsCurrent: row.ID == current, RemoteAddress: row.RemoteAddress, UserAgent: row.UserAgent,
+		Transport: api.Transport(row.Transport),
 	}
 }
 

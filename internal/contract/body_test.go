@@ -291,7 +291,7 @@ func TestCheck_defaults(t *testing.T) {
 	t.Parallel()
 	r := post(`{"tenant":"demo","email":"a@example.org","password":"x"}`)
 	require.NoError(t, operation(t, "login").Check(r, nil))
-	assert.Equal(t, api.LoginRequestTransportBearer, *bind[api.LoginRequest](t, r).Transport, "a text")
+	assert.Equal(t, api.TransportBearer, *bind[api.LoginRequest](t, r).Transport, "a text")
 
 	r = post(`{"name":"Hill","code":"HILL"}`)
 	require.NoError(t, operation(t, "createInstitution").Check(r, nil))

@@ -48,6 +48,20 @@ func TestCompile_refuses(t *testing.T) {
 			replace("x-permission: thing:write", "x-permission: thing:write\n      security: [{ bearer: [] }]"),
 			"putThing: has a security of its own; only the document's, or security: [], is supported",
 		},
+		"an x-mfa that is not known": {
+			replace("x-permission: thing:write", "x-permission: thing:write\n      x-mfa: never"), `putThing: x-mfa "never" is not exempt`,
+		},
+		"an x-fresh-factor that is not known": {
+			replace("x-permission: thing:write", "x-permission: thing:write\n      x-fresh-factor: third"),
+			`putThing: x-fresh-factor "third" is neither second nor any`,
+		},
+		"an x-fresh-factor of a member that is not there": {
+			replace("x-permission: thing:write", "x-permission: thing:write\n      x-fresh-factor: { nosuch: any }"),
+			"putThing: x-fresh-factor: application/json has no member nosuch",
+		},
+		"a public operation that asks for a factor": {
+			replace("      security: []", "      security: []\n      x-fresh-factor: any"), "signIn: is public, and has x-mfa or x-fresh-factor",
+		},
 		"an operation without a body limit": {drop("x-max-body-bytes: 1000\n"), "has no x-max-body-bytes, nor has the document"},
 		"an operation with a body limit of zero": {
 			replace("x-permission: thing:write", "x-permission: thing:write\n      x-max-body-bytes: 0"),

@@ -140,6 +140,8 @@ func messageOf(e *openapi3.SchemaError) string {
 		return atMost(s.MaxLength, "character")
 	case "maxItems":
 		return atMost(s.MaxItems, "entry", "entries")
+	case "uniqueItems":
+		return "Must not repeat an entry"
 	case "maxProperties":
 		return atMost(s.MaxProps, "field")
 	case "minimum":

@@ -100,7 +100,9 @@ var statusRules = []struct {
 }{
 	{"400", "every request can be malformed", func(*Operation) bool { return true }},
 	{"401", "it needs a sign-in, or is one", func(op *Operation) bool { return !op.Public || op.RateTier.Name == "login" }},
-	{"403", "it needs a permission", func(op *Operation) bool { return op.Permission != "" }},
+	{"403", "it needs a permission or a second factor, or changes something", func(op *Operation) bool {
+		return op.Permission != "" || !op.Public && !op.MFAExempt || op.Method != http.MethodGet
+	}},
 	{"404", "its path has a parameter", func(op *Operation) bool { return strings.Contains(op.Path, "{") }},
 	{"409", "it writes what it is sent", func(op *Operation) bool { return op.Spec.RequestBody != nil && !op.Public }},
 	{"413", "it takes a body", func(op *Operation) bool { return op.Spec.RequestBody != nil }},

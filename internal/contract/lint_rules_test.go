@@ -71,7 +71,7 @@ var answerRules = []lintTest{
 	{"503", without(listThings, "503"), []string{"listThings: document the answer 503: every operation can be unavailable"}},
 	{"401", without(listThings, "401"), []string{"listThings: document the answer 401: it needs a sign-in, or is one"}},
 	{"401 of the sign-in", without(signIn, "401"), []string{"signIn: document the answer 401: it needs a sign-in, or is one"}},
-	{"403", without(listThings, "403"), []string{"listThings: document the answer 403: it needs a permission"}},
+	{"403", without(listThings, "403"), []string{"listThings: document the answer 403: it needs a permission or a second factor, or changes something"}},
 	{"404", without(putThing, "404"), []string{
 		"putThing x-negative-examples unknown: status 404; document this answer",
 		"putThing: document the answer 404: its path has a parameter",

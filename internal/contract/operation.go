@@ -39,6 +39,8 @@ type Operation struct {
 	Further []string
 	// WholeTenant operations need the permission without a limit to an institution, sections or students.
 	WholeTenant bool
+	// MFAExempt operations answer also while a second factor is asked for.
+	MFAExempt bool
 	// MaxBodyBytes is the longest body that is read.
 	MaxBodyBytes int64
 	// Spec is the operation in the document.
@@ -48,6 +50,9 @@ type Operation struct {
 	query      map[string]*parameter
 	parameters []*parameter
 	bodies     map[string]*body // by media type; one of them must be sent
+
+	freshFactor  Factor            // for every request
+	freshMembers map[string]Factor // for a body that has the member
 }
 
 func (c *Contract) compileOperation(method, path string, item *openapi3.PathItem, spec *openapi3.Operation) (*Operation, error) {
@@ -72,7 +77,10 @@ func (c *Contract) compileOperation(method, path string, item *openapi3.PathItem
 	if err := op.compileParameters(item); err != nil {
 		return nil, err
 	}
-	return op, op.compileBodies()
+	if err := op.compileBodies(); err != nil {
+		return nil, err
+	}
+	return op, op.readFactors()
 }
 
 // readAccess refuses an operation that says neither who may call it nor that everybody may: with kin-openapi alone such

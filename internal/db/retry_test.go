@@ -69,7 +69,7 @@ func TestInTx_deadlockIsRetriedAndBothSucceed(t *testing.T) {
 		return func(ctx context.Context, conn *pgx.Conn) error { return update(ctx, conn, name) }
 	}
 	attempts := s.both(t, d, db.Options{}, [2]work{touch("A"), touch("B")}, [2]work{touch("B"), touch("A")})
-	assert.EqualValues(t, 3, attempts, "one of them is tried again")
+	assert.GreaterOrEqual(t, attempts, int64(3), "one of them is tried again; on a busy machine they may meet once more")
 }
 
 func TestInTx_serializationFailureIsRetried(t *testing.T) {

@@ -126,11 +126,14 @@ func (o Options) begin() string {
 // enterTenant selects the tenant's schema, a role of it and what that may see, for this transaction only, if the registry
 // and the catalogue know them; no row means they do not. A missing schema would be silent otherwise, and a missing role (a
 // dump restored on another server; `migrate up` makes it again) an error that looks like bad input. set_config with
-// arguments, never SET with a name pasted in: arguments cannot be code.
+// arguments, never SET with a name pasted in: arguments cannot be code. What the registry says of the tenant's sessions is
+// handed on in the same way (queries/auth.sql), since the tenant's role cannot read it.
 const enterTenant = `select set_config('search_path', $1, true), set_config('role', $2, true),
 	set_config('statement_timeout', $3, true), set_config('idle_in_transaction_session_timeout', $3, true),
 	set_config('lock_timeout', $4, true), set_config('rollcall.institutions', $6, true),
-	set_config('rollcall.teacher', $7, true), set_config('rollcall.guardian', $8, true)
+	set_config('rollcall.teacher', $7, true), set_config('rollcall.guardian', $8, true),
+	set_config('rollcall.require_mfa', t.require_mfa::text, true),
+	set_config('rollcall.sessions_since', coalesce(t.sessions_since::text, ''), true)
 from control.tenants t
 where t.id = $5 and t.status = 'active' and to_regnamespace($1) is not null and to_regrole($2) is not null`
 

@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
@@ -15,6 +16,14 @@ func nth(hundred, i int) uuid.UUID {
 		return numbered(hundred + i + 1)
 	}
 	return numbered(hundred*10 + i + 1)
+}
+
+// admissionNumber leaves the numbers from 2026-025 to what the examples admit.
+func admissionNumber(i int) string {
+	if i < len(ashaVidyalaya.students) {
+		return fmt.Sprintf("2026-%03d", i+1)
+	}
+	return fmt.Sprintf("2026-1%03d", i+1)
 }
 
 // student is the i-th student: one of the examples, or one with a made-up name.
@@ -32,7 +41,7 @@ var (
 		"Nakul", "Ojas", "Pari", "Rehan", "Riya", "Samar", "Sara", "Tanvi", "Tejas", "Uday", "Veda", "Yash", "Zoya", "Amaira", "Ritvik",
 	}
 	lastNames = []string{
-		"Agarwal", "Bhaskar", "Chauhan", "Deshmukh", "D'Souza", "Fernandes", "Ghosh", "Gowda", "Iyengar", "Jain", "Kamath", "Lobo", "Mishra",
+		"Agarwal", "Bhaskar", "Chauhan", "Deshmukh", "Dias", "Fernandes", "Ghosh", "Gowda", "Iyengar", "Jain", "Kamath", "Lobo", "Mishra",
 		"Naik", "Prasad", "Qureshi", "Rathore", "Saxena", "Shetty", "Tiwari", "Varghese", "Wadia", "Yadav",
 	}
 )

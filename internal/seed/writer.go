@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 
+	"github.com/rollcall-erp/rollcall/gen/api"
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
@@ -156,7 +157,7 @@ func (w writer) endedSessions(ctx context.Context, q *db.Queries) error {
 	for i := range 2 {
 		session, err := q.CreateSession(ctx, gendb.CreateSessionParams{
 			ID: demoID(0xa01 + i), UserID: numbered(501 + i), PasswordHash: w.passwordHash, TokenHash: auth.NewToken(w.id).Hash(),
-			ExpiresAt: time.Now().Add(time.Hour),
+			Transport: string(api.TransportBearer), ExpiresAt: time.Now().Add(time.Hour),
 		})
 		if err != nil {
 			return fmt.Errorf("session: %w", err)
@@ -190,7 +191,7 @@ func (w writer) admission(rows *admissionRows, i int, at place, roll int32) {
 	p := w.student(i)
 	s := gendb.AdmitStudentsParams{
 		ID: nth(600, i), UserID: nth(700, i), InstitutionID: numbered(at.institution),
-		AdmissionNumber: fmt.Sprintf("2026-%03d", i+1), FirstName: p.first, LastName: p.last,
+		AdmissionNumber: admissionNumber(i), FirstName: p.first, LastName: p.last,
 		DateOfBirth: new(date(2016-5+i%5, time.Month(1+i%12), 1+i%28)), AdmissionDate: yearStart, CustomFields: json.RawMessage(`{}`),
 	}
 	guardian := person{first: guardianNames[i%len(guardianNames)], last: p.last}
@@ -231,7 +232,7 @@ func (w writer) withdrawal(ctx context.Context, q *db.Queries) error {
 		return fmt.Errorf("withdrawal: %w", err)
 	}
 	return q.MoveStudent(ctx, gendb.MoveStudentParams{
-		ID: numbered(601 + last), InstitutionID: numbered(102), AdmissionNumber: fmt.Sprintf("2026-%03d", last+1), Status: "withdrawn",
+		ID: numbered(601 + last), InstitutionID: numbered(102), AdmissionNumber: admissionNumber(last), Status: "withdrawn",
 	})
 }
 

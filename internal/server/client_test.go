@@ -26,7 +26,7 @@ func TestClient_signsInAdmitsAndReadsAFault(t *testing.T) {
 	login, err := c.LoginWithResponse(t.Context(), client.LoginRequest{Tenant: "demo", Email: "registrar@demo.school", Password: "rollcall demo 2026"})
 	require.NoError(t, err)
 	require.NotNil(t, login.JSON200)
-	token = login.JSON200.Token
+	token = *login.JSON200.Token
 
 	limit, q := 500, "asha v"
 	students, err := c.ListStudentsWithResponse(t.Context(), &client.ListStudentsParams{Limit: &limit, Q: &q})

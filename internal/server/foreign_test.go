@@ -81,6 +81,9 @@ func TestForeign_idsInBodiesAreAnsweredAsUnknownOnes(t *testing.T) {
 				for _, at := range v.references(body) {
 					unknown := bytesOf(v.send(op.Method, v.path(op, "", ""), at.with(v.unknown)))
 					for _, id := range v.foreign(at.table) {
+						if v.isIn(body, id) {
+							continue // it would be there twice, which is another fault
+						}
 						got := v.send(op.Method, v.path(op, "", ""), at.with(id))
 						assert.Equal(v.t, unknown, bytesOf(got), "%s with %s at %s", op.ID, id, at.place)
 						assert.GreaterOrEqual(v.t, got.Status, 400)
@@ -93,6 +96,13 @@ func TestForeign_idsInBodiesAreAnsweredAsUnknownOnes(t *testing.T) {
 		}
 		return pairs
 	})
+}
+
+// isIn reports whether an id stands in a body.
+func (v *view) isIn(body any, id string) bool {
+	raw, err := json.Marshal(body)
+	require.NoError(v.t, err)
+	return strings.Contains(string(raw), id)
 }
 
 // reference is a place in a body where an id stands.

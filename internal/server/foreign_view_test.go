@@ -242,6 +242,9 @@ func (v *view) path(op *contract.Operation, replaced, id string) string {
 	path := op.Path
 	for _, p := range pathParameters(v.contract, op) {
 		value := firstExample(op, p)
+		if seen := v.sees[v.tableOf(p.Name)]; len(seen) > 0 && !slices.ContainsFunc(seen, func(n int) bool { return demoRow(n) == value }) {
+			value = demoRow(seen[0]) // one that the viewer sees, so that it is not the path that is refused
+		}
 		if p.Name == replaced {
 			value = id
 		}

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -14,9 +13,9 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/contract"
 )
 
-// authenticator finds the principal of a token.
+// authenticator finds the principal of a credential.
 type authenticator interface {
-	Authenticate(ctx context.Context, token string) (auth.Principal, error)
+	Authenticate(ctx context.Context, c auth.Credential) (auth.Principal, error)
 }
 
 // gatePassed marks a request that went through its gate.
@@ -26,10 +25,14 @@ const gatePassed = "rollcall.gate"
 func gate(op *contract.Operation, a authenticator, l *limits) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if err := authorize(c, op, a, l); err != nil {
+			principal, err := authorize(c, op, a, l)
+			if err != nil {
 				return err
 			}
 			if err := op.Check(c.Request(), pathValues(c)); err != nil {
+				return err
+			}
+			if err := principal.AllowFresh(op.FreshFactor(c.Request())); err != nil {
 				return err
 			}
 			c.Set(gatePassed, op.ID)
@@ -38,29 +41,31 @@ func gate(op *contract.Operation, a authenticator, l *limits) echo.MiddlewareFun
 	}
 }
 
-// authorize puts who asks into the request, and refuses who may not.
-func authorize(c echo.Context, op *contract.Operation, a authenticator, l *limits) error {
+// authorize puts who asks into the request, and refuses who may not. To a public operation nobody is known.
+func authorize(c echo.Context, op *contract.Operation, a authenticator, l *limits) (auth.Principal, error) {
 	r := c.Request()
 	client := auth.Client{Address: c.RealIP(), UserAgent: strings.ToValidUTF8(r.UserAgent(), "")}
 	ctx := auth.WithClient(r.Context(), client)
 	limit := limited{limits: l, op: op, header: c.Response().Header(), client: client}
-	var principal auth.Principal
 	if op.Public {
-		if err := limit.public(ctx); err != nil {
-			return err
-		}
-	} else {
-		var err error
-		if principal, err = limit.authenticate(ctx, a, bearerToken(r)); err != nil {
-			return err
-		}
-		ctx = auth.With(ctx, principal, op.Permission)
+		c.SetRequest(r.WithContext(auth.WithCredentials(ctx, credentialsOf(r))))
+		return auth.Principal{}, limit.public(ctx)
 	}
-	c.SetRequest(r.WithContext(ctx))
-	return permit(principal, op)
+	principal, err := limit.authenticate(ctx, a, presented(r))
+	if err != nil {
+		return principal, err
+	}
+	c.SetRequest(r.WithContext(auth.With(ctx, principal, op.Permission)))
+	if err := checkCSRF(r, principal); err != nil {
+		return principal, err
+	}
+	return principal, permit(principal, op)
 }
 
 func permit(p auth.Principal, op *contract.Operation) error {
+	if err := p.AllowMFA(); err != nil && !op.MFAExempt {
+		return err
+	}
 	if !p.May(op.Permission) {
 		return apperr.New(apperr.Forbidden, fmt.Sprintf("This needs the permission %s.", op.Permission))
 	}
@@ -68,15 +73,6 @@ func permit(p auth.Principal, op *contract.Operation) error {
 		return apperr.New(apperr.Forbidden, fmt.Sprintf("This needs the permission %s in the whole school group.", op.Permission))
 	}
 	return nil
-}
-
-// bearerToken is the token of the header Authorization; empty when there is none.
-func bearerToken(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
-	if !strings.EqualFold(scheme, "bearer") {
-		return ""
-	}
-	return token
 }
 
 func pathValues(c echo.Context) map[string]string {

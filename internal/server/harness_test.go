@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
@@ -33,9 +34,14 @@ const (
 	grade1     = "01900000-0000-7000-8000-000000000301"
 	grade1A    = "01900000-0000-7000-8000-000000000401"
 	grade5     = "01900000-0000-7000-8000-000000000302"
+	grade1B    = "01900000-0000-7000-8000-000000000402"
+	grade5B    = "01900000-0000-7000-8000-000000000404"
 	grade5A    = "01900000-0000-7000-8000-000000000403"
 	asha       = "01900000-0000-7000-8000-000000000601"
 )
+
+// exampleTime is when the codes of second factors in the examples of openapi.yaml are good.
+var exampleTime = time.Date(2026, 11, 23, 12, 15, 0, 0, time.UTC)
 
 // document is the compiled contract, shared: it is immutable.
 var document = sync.OnceValues(contract.Load)
@@ -48,6 +54,14 @@ type harness struct {
 	contract *contract.Contract
 	client   *http.Client
 	log      *logBuffer
+}
+
+// newRoomyHarness has room for many more students in every section.
+func newRoomyHarness(t *testing.T) *harness {
+	t.Helper()
+	h := newHarness(t)
+	h.db.Exec(t, `update `+h.schema()+`.sections set capacity = 1000`)
+	return h
 }
 
 func newHarness(t *testing.T) *harness {
@@ -74,6 +88,7 @@ func newHarnessOf(t *testing.T, c *contract.Contract, database *dbtest.Database,
 	log := &logBuffer{t: t}
 	d := server.Dependencies{
 		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Metrics: server.NewMetrics(), Log: newLogger(c, log),
+		Now:     func() time.Time { return exampleTime },
 		Limiter: newLimiter(t, ratelimit.Config{Scale: 1000}), // the tests of the limits have their own
 	}
 	for _, change := range adjust {
@@ -144,17 +159,24 @@ func (h *harness) token(role string) string {
 func (h *harness) tokenIn(tenantID uuid.UUID, user string, lifetime time.Duration) string {
 	h.t.Helper()
 	token := auth.NewToken(tenantID)
-	h.db.Exec(h.t, `insert into `+db.SchemaName(tenantID)+`.sessions (id, user_id, token_hash, created_at, expires_at)
-		values ($1, $2, $3, now() - interval '1 day', now() + make_interval(secs => $4))`,
-		uuid.Must(uuid.NewV7()), user, token.Hash(), lifetime.Seconds())
+	h.insertSession(token, user, api.TransportBearer, lifetime)
 	return token.String()
+}
+
+// insertSession makes a session in which all factors were given just now, those too that the user does not have.
+func (h *harness) insertSession(token auth.Token, user string, transport api.Transport, lifetime time.Duration) {
+	h.t.Helper()
+	h.db.Exec(h.t, `insert into `+db.SchemaName(token.Tenant)+`.sessions (id, user_id, token_hash, transport, created_at, expires_at, factor_at)
+		values ($1, $2, $3, $4, now() - interval '1 hour', now() + make_interval(secs => $5), now())`,
+		uuid.Must(uuid.NewV7()), user, token.Hash(), string(transport), lifetime.Seconds())
 }
 
 // call is a request; the zero value of everything but Method and Path is usual.
 type call struct {
 	Method, Path string
 	Token        string
-	Body         any // marshalled; a string or []byte is sent as it is
+	Cookie       string // the value of the session's cookie
+	Body         any    // marshalled; a string or []byte is sent as it is
 	Header       map[string]string
 }
 
@@ -176,6 +198,9 @@ func (h *harness) do(c call) answer {
 	}
 	if c.Token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	if c.Cookie != "" {
+		request.Header.Set("Cookie", auth.CookieName+"="+c.Cookie)
 	}
 	for name, value := range c.Header {
 		request.Header.Set(name, value)

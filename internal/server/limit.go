@@ -66,12 +66,12 @@ type limited struct {
 func (l limited) public(ctx context.Context) error { return l.take(ctx, l.addressKey()) }
 
 // authenticate finds who asks, and counts the request.
-func (l limited) authenticate(ctx context.Context, a authenticator, token string) (auth.Principal, error) {
-	digest := sha256.Sum256([]byte(token))
+func (l limited) authenticate(ctx context.Context, a authenticator, c auth.Credential) (auth.Principal, error) {
+	digest := sha256.Sum256([]byte(string(c.Transport) + " " + c.Token))
 	if err := l.refusedAddress(digest); err != nil {
 		return auth.Principal{}, err
 	}
-	principal, err := a.Authenticate(ctx, token)
+	principal, err := a.Authenticate(ctx, c)
 	if apperr.KindOf(err) == apperr.Unauthenticated {
 		l.proven.Remove(digest)
 		if refused := l.take(ctx, l.addressKey()); refused != nil {

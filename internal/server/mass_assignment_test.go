@@ -38,7 +38,9 @@ func TestMassAssignment_surplusMembersAreRefusedOnEveryWriteAndNothingChanges(t 
 					sent.Add(1)
 					assert.Equal(t, http.StatusBadRequest, got.Status, "%s at %v: %s\n%s", name, place.path, body, got.Raw)
 					for _, f := range got.faults() {
-						assert.Equal(t, surplus.code, f.Code, "%s: refused for another reason: %s", body, got.Raw)
+						if f.Code != "maxProperties" { // where one member is all, the surplus is also one too many
+							assert.Equal(t, surplus.code, f.Code, "%s: refused for another reason: %s", body, got.Raw)
+						}
 					}
 				}
 			}

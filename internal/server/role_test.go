@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
@@ -139,7 +140,7 @@ func TestRole_grantsAreLoadedOnceForAThousandRequestsAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	handler := &auth.Handler{DB: pool, Contract: h.contract, Limits: auth.Limits{Idle: time.Hour, Lifetime: time.Hour}}
 	token := h.token("registrar")
-	_, err = handler.Authenticate(t.Context(), token) // also brings last_used_at up to date
+	_, err = handler.Authenticate(t.Context(), auth.Credential{Token: token, Transport: api.TransportBearer}) // also brings last_used_at up to date
 	require.NoError(t, err)
 	h.db.Exec(t, `update `+h.schema()+`.users set access_version = access_version + 1`)
 	h.db.Exec(t, `analyze `+h.schema()+`.user_roles`) // a small table: always read as a whole, which is counted below
@@ -147,7 +148,7 @@ func TestRole_grantsAreLoadedOnceForAThousandRequestsAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 1000 {
 		all.Go(func() {
-			p, err := handler.Authenticate(t.Context(), token)
+			p, err := handler.Authenticate(t.Context(), auth.Credential{Token: token, Transport: api.TransportBearer})
 			if assert.NoError(t, err) {
 				assert.True(t, p.May("students:admit"))
 			}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,7 +52,9 @@ type Dependencies struct {
 	Contract *contract.Contract
 	Box      *seal.Box
 	Sessions auth.Limits
-	Limiter  *ratelimit.Limiter
+	// Now is the clock for the codes of second factors; nil is the true one.
+	Now     func() time.Time
+	Limiter *ratelimit.Limiter
 	// TrustedProxies are those whose X-Forwarded-For is believed; without any the address is that of the connection.
 	TrustedProxies []*net.IPNet
 	Log            *slog.Logger
@@ -71,9 +74,9 @@ func New(d Dependencies) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Use(requestID, measured.measure, accessLog(d.Log), recovered, securityHeaders)
+	e.Use(requestID, measured.measure, accessLog(d.Log), recovered, securityHeaders, crossOrigin)
 
-	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions}
+	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions, Box: d.Box, Now: d.Now}
 	limits, err := newLimits(d.Limiter, d.Contract)
 	if err != nil {
 		return nil, err

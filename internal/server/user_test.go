@@ -27,7 +27,7 @@ func TestUser_isCreatedWithRolesAndSignsInWithTheFirstPassword(t *testing.T) {
 	in := h.do(call{Method: http.MethodPost, Path: "/v1/auth/login", Body: map[string]any{"tenant": "demo", "email": "leela@demo.school", "password": "nine blue kites over mysuru"}})
 	require.Equal(t, http.StatusOK, in.Status)
 	assert.Equal(t, []any{"Front Office", "registrar"}, in.get("user", "roles"))
-	assert.Equal(t, []any{"academic:read", "students:admit", "students:read", "students:write"}, in.get("user", "permissions"))
+	assert.Equal(t, []any{"academic:read", "attendance:mark", "attendance:read", "students:admit", "students:read", "students:write"}, in.get("user", "permissions"))
 }
 
 func TestUser_aFirstPasswordIsHeldToTheSameRules(t *testing.T) {
@@ -77,7 +77,7 @@ func TestUsers_listFindsByTextRoleAndState(t *testing.T) {
 	h.userWith(assigned{roleID: frontOffice, institution: lakeCampus}, assigned{roleID: frontOffice})
 	h.db.Exec(t, `update `+h.schema()+`.users set is_active = false where id = $1`, demoUsers["guardian"])
 	for query, total := range map[string]int{
-		"": 29, "roleId=" + adminRole: 1, "roleId=" + frontOffice: 1, "roleId=" + asha: 0, "isActive=false": 1, "isActive=true": 28,
+		"": 316, "roleId=" + adminRole: 1, "roleId=" + frontOffice: 1, "roleId=" + asha: 0, "isActive=false": 1, "isActive=true": 315,
 		"q=REGISTRAR@demo": 1, "q=" + url.QueryEscape("asha  verma"): 1, "q=verma": 2, "q=" + url.QueryEscape("%"): 0, "q=verma&isActive=true": 1,
 		"q=kapoor&roleId=" + registrarRole: 1, "q=kapoor&roleId=" + adminRole: 0,
 	} {
@@ -97,7 +97,7 @@ func TestUsers_listFindsByTextRoleAndState(t *testing.T) {
 			path = ""
 		}
 	}
-	assert.Len(t, seen, 29)
+	assert.Len(t, seen, 316)
 }
 
 // clerk is somebody who may change users and roles but holds other things not, or not everywhere.

@@ -36,8 +36,8 @@ func (m *Migrator) Status(ctx context.Context) ([]SchemaStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	if control.Version == 0 {
-		return []SchemaStatus{control}, nil // there is no registry to ask for tenants
+	if control.Pending > 0 {
+		return []SchemaStatus{control}, nil // there is no registry that this program could ask for tenants
 	}
 	queue, err := riverStatus(ctx, m.url)
 	if err != nil {

@@ -9,7 +9,7 @@
 //	roles             t_0198c7e0…          NOLOGIN; db.InTx takes one on for one transaction
 //	                  t_0198c7e0…_limited, t_0198c7e0…_institutions
 //
-// [Registry] creates tenants, finds, suspends and resumes them. [Migrator] brings the registry and every tenant to the
+// [Registry] creates tenants, finds, changes, suspends and resumes them. [Migrator] brings the registry and every tenant to the
 // version of this program. The files: create.go is the order of a creation, roles.go the roles and their grants, migrate.go
 // the way over all tenants, and schema.go the work on one schema, which both share.
 //
@@ -40,11 +40,13 @@ const (
 
 // Tenant is a school group: one customer of this installation.
 type Tenant struct {
-	ID        uuid.UUID `json:"id"`
-	Slug      string    `json:"slug"` // its name in a sign-in and on the command line
-	Name      string    `json:"name"` // for people
-	Status    Status    `json:"status"`
-	CreatedAt time.Time `json:"createdAt"` // UTC
+	ID     uuid.UUID `json:"id"`
+	Slug   string    `json:"slug"` // its name in a sign-in and on the command line
+	Name   string    `json:"name"` // for people
+	Status Status    `json:"status"`
+	// RequireMFA is whether every user needs a second factor.
+	RequireMFA bool      `json:"requireMfa"`
+	CreatedAt  time.Time `json:"createdAt"` // UTC
 }
 
 // Registry is the list of tenants. It is safe for concurrent use.
@@ -98,7 +100,29 @@ func (r *Registry) find(ctx context.Context, name string,
 	return fromRow(row), nil
 }
 
-// Suspend closes a tenant: its next transaction fails with db.ErrTenantUnavailable. A suspended one stays as it is.
+// Change is what Update changes; nil stays as it is.
+type Change struct {
+	Name       *string
+	RequireMFA *bool // it holds for the very next request: who has no second factor must set one up first
+}
+
+// Update changes a tenant.
+func (r *Registry) Update(ctx context.Context, id uuid.UUID, c Change) error {
+	changed, err := db.InTxValue(ctx, r.db, db.Control, db.Options{},
+		func(ctx context.Context, q *db.Queries) (int64, error) {
+			return q.UpdateTenant(ctx, gendb.UpdateTenantParams{ID: id, Name: c.Name, RequireMfa: c.RequireMFA})
+		})
+	if err == nil && changed == 0 {
+		err = apperr.New(apperr.NotFound, fmt.Sprintf("There is no tenant %q.", id))
+	}
+	if err != nil {
+		return fmt.Errorf("update tenant %s: %w", id, err)
+	}
+	return nil
+}
+
+// Suspend closes a tenant: its next transaction fails with db.ErrTenantUnavailable, and no session of its users is ever good
+// again. A suspended one stays as it is.
 func (r *Registry) Suspend(ctx context.Context, id uuid.UUID) error {
 	return r.setStatus(ctx, id, Suspended, Active, Suspended)
 }
@@ -138,5 +162,5 @@ func (r *Registry) explainUnchanged(ctx context.Context, id uuid.UUID, to Status
 }
 
 func fromRow(row gendb.ControlTenant) Tenant {
-	return Tenant{ID: row.ID, Slug: row.Slug, Name: row.Name, Status: Status(row.Status), CreatedAt: row.CreatedAt.UTC()}
+	return Tenant{ID: row.ID, Slug: row.Slug, Name: row.Name, Status: Status(row.Status), RequireMFA: row.RequireMfa, CreatedAt: row.CreatedAt.UTC()}
 }

@@ -257,6 +257,29 @@ func TestFind_unknownTenantIsNotFound(t *testing.T) {
 	requireKind(t, apperr.NotFound, d.Registry().Resume(t.Context(), uuid.New()))
 }
 
+func TestUpdate_changesWhatIsGivenAndNothingElse(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	r := d.Registry()
+	demo, other := d.Tenant(t, "demo"), d.Tenant(t, "other")
+	find := func(id uuid.UUID) tenant.Tenant {
+		t.Helper()
+		found, err := r.ByID(t.Context(), id)
+		require.NoError(t, err)
+		return found
+	}
+	want := demo
+	require.NoError(t, r.Update(t.Context(), demo.ID, tenant.Change{RequireMFA: new(true)}))
+	want.RequireMFA = true
+	assert.Equal(t, want, find(demo.ID))
+	require.NoError(t, r.Update(t.Context(), demo.ID, tenant.Change{Name: new("Another name")}))
+	want.Name = "Another name"
+	assert.Equal(t, want, find(demo.ID))
+	assert.Equal(t, other, find(other.ID))
+	requireKind(t, apperr.Invalid, r.Update(t.Context(), demo.ID, tenant.Change{Name: new("")}))
+	requireKind(t, apperr.NotFound, r.Update(t.Context(), uuid.New(), tenant.Change{RequireMFA: new(true)}))
+}
+
 func TestSuspend_closesATenantUntilItIsResumed(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -48,8 +48,9 @@ create table attendance_registers (
     constraint attendance_registers_academic_year_id_fkey foreign key (academic_year_id, institution_id) references academic_years (id, institution_id)
 );
 
--- One mark a student and day; it is in the register of the section that the student was in that day. The primary key is the
--- one of ListStudentAttendance and of the upsert.
+-- One mark a student and day; it is in the register of the section that the student was in that day. Year and institution are
+-- those of the enrollment, and not proved again: a foreign key of a limited role costs a query a row. The primary key is the one of
+-- ListStudentAttendance and of the upsert.
 create table attendance_marks (
     student_id       uuid        not null constraint attendance_marks_student_id_fkey references students (id),
     date             date        not null,
@@ -62,17 +63,17 @@ create table attendance_marks (
     marked_by        uuid        not null constraint attendance_marks_marked_by_fkey references users (id),
     marked_at        timestamptz not null default now(),
     constraint attendance_marks_pkey primary key (student_id, date),
-    constraint attendance_marks_section_id_fkey foreign key (section_id, date) references attendance_registers (section_id, date),
-    constraint attendance_marks_academic_year_id_fkey foreign key (academic_year_id, institution_id) references academic_years (id, institution_id)
+    constraint attendance_marks_section_id_fkey foreign key (section_id, date) references attendance_registers (section_id, date)
 );
 
--- What a mark was before it was changed: its version then, whose it was, and who changed it to what.
+-- What a mark was before it was changed: its version then, whose it was, and who changed it to what. Section and institution
+-- are those of the mark.
 create table attendance_corrections (
-    student_id     uuid        not null constraint attendance_corrections_student_id_fkey references students (id),
+    student_id     uuid        not null,
     date           date        not null,
     version        integer     not null,
-    section_id     uuid        not null constraint attendance_corrections_section_id_fkey references sections (id),
-    institution_id uuid        not null constraint attendance_corrections_institution_id_fkey references institutions (id),
+    section_id     uuid        not null,
+    institution_id uuid        not null,
     status         text        not null,
     note           text,
     marked_by      uuid        not null constraint attendance_corrections_marked_by_fkey references users (id),

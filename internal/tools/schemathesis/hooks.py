@@ -9,8 +9,8 @@ import schemathesis
 
 BASE_URL = os.environ["ROLLCALL_URL"]
 
-# These end the session that calls them, so each of their requests has one of its own.
-ENDING = {"logout", "revokeSession", "revokeUserSession"}
+# These end the session that calls them or give it another token, so each of their requests has one of its own.
+ENDING = {"login", "logout", "revokeSession", "revokeUserSession", "verifyMfa", "activateMfa"}
 
 # What a schema can say. A request that fits its schema is never refused for one of these.
 KEYWORDS = {
