@@ -128,8 +128,30 @@ func (g generator) sessions(yield func([]any) bool) {
 		}
 		if !yield([]any{
 			madeID(sessionKind, n), madeID(staffKind, n/sessionsPerStaff), token[:], begun, begun.Add(12 * time.Hour), ended, begun.Add(2 * time.Hour),
-			fmt.Sprintf("192.0.2.%d", n%250), "Mozilla/5.0",
+			fmt.Sprintf("192.0.2.%d", n%250), "Mozilla/5.0", begun,
 		}) {
+			return
+		}
+	}
+}
+
+// hasFactor tells the members of the staff who have set up a second factor. Nobody has the secrets.
+func hasFactor(n int) bool { return n%4 == 0 }
+
+func (g generator) factors(yield func([]any) bool) {
+	for n := range g.staff() {
+		if hasFactor(n) && !yield([]any{madeID(staffKind, n), []byte("sealed for nobody"), epoch, epoch}) {
+			return
+		}
+	}
+}
+
+const codesPerFactor = 10
+
+func (g generator) recoveryCodes(yield func([]any) bool) {
+	for n := range g.staff() * codesPerFactor {
+		hash := sha256.Sum256(fmt.Appendf(nil, "recovery code %d", n))
+		if hasFactor(n/codesPerFactor) && !yield([]any{madeID(staffKind, n/codesPerFactor), hash[:]}) {
 			return
 		}
 	}
