@@ -66,7 +66,7 @@ fmt: ## Format the Go code
 
 .PHONY: bench
 bench: ## Run the micro-benchmarks (docs/performance.md)
-	go test -run '^$$' -bench . -benchmem ./internal/contract/... ./internal/db
+	go test -run '^$$' -bench . -benchmem ./internal/contract/... ./internal/db ./internal/audit
 
 .PHONY: indexes
 indexes: build ## Measure every query on 200,000 students, with and without the indexes (docs/indexes.md; about half an hour)

@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/devdb"
 	"github.com/rollcall-erp/rollcall/internal/plans"
-	"github.com/rollcall-erp/rollcall/internal/seed"
+	"github.com/rollcall-erp/rollcall/internal/seed/large"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
 	"github.com/rollcall-erp/rollcall/schema"
 )
@@ -25,7 +25,7 @@ const enoughStudents = 100_000
 // plansOptions are the flags of rollcall plans.
 type plansOptions struct {
 	slug          string
-	size          seed.Size
+	size          large.Size
 	compare, deep bool
 	page          string
 	steps         int
@@ -97,7 +97,7 @@ func (o plansOptions) inThrowAway(cmd *cobra.Command) (err error) {
 	}
 	o.size.AttendanceDays = defaultAttendanceDays
 	o.size.PasswordHash = "nobody's" // as if staff and guardians signed in
-	if err := seed.Large(ctx, d, t.ID, o.size, seedProgress(cmd.ErrOrStderr())); err != nil {
+	if err := large.Fill(ctx, d, t.ID, o.size, seedProgress(cmd.ErrOrStderr())); err != nil {
 		return err
 	}
 	return o.measure(cmd, d, t.ID)

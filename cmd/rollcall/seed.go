@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
-	"github.com/rollcall-erp/rollcall/internal/seed"
+	"github.com/rollcall-erp/rollcall/internal/seed/large"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
 )
 
@@ -22,7 +22,7 @@ const defaultAttendanceDays = 10
 
 func seedCommand(url databaseURL) *cobra.Command {
 	var slug, password string
-	size := seed.Size{}
+	size := large.Size{}
 	c := &cobra.Command{
 		Use:   "seed",
 		Short: "Fill a tenant with a made-up school group of any size",
@@ -50,15 +50,15 @@ teacher-00001-01@staff.example and guardian-0000001@parents.example can, and all
 		},
 	}
 	c.Flags().StringVar(&slug, "tenant", "large", "the tenant's slug")
-	c.Flags().IntVar(&size.Students, "students", 2000, fmt.Sprintf("how many students, at most %d", seed.MostStudents))
-	c.Flags().IntVar(&size.Years, "years", 2, fmt.Sprintf("how many academic years, the last of which is current, at most %d", seed.MostYears))
+	c.Flags().IntVar(&size.Students, "students", 2000, fmt.Sprintf("how many students, at most %d", large.MostStudents))
+	c.Flags().IntVar(&size.Years, "years", 2, fmt.Sprintf("how many academic years, the last of which is current, at most %d", large.MostYears))
 	c.Flags().IntVar(&size.AttendanceDays, "attendance-days", defaultAttendanceDays,
-		fmt.Sprintf("for how many school days there are marks, at most %d: 10 are two million for 200,000 students", seed.MostDays))
+		fmt.Sprintf("for how many school days there are marks, at most %d: 10 are two million for 200,000 students", large.MostDays))
 	c.Flags().StringVar(&password, "password", "", "the password of staff and guardians")
 	return c
 }
 
-func seedTenant(cmd *cobra.Command, d *db.DB, r *tenant.Registry, slug string, size seed.Size) error {
+func seedTenant(cmd *cobra.Command, d *db.DB, r *tenant.Registry, slug string, size large.Size) error {
 	begun := time.Now()
 	t, err := r.BySlug(cmd.Context(), slug)
 	if apperr.KindOf(err) == apperr.NotFound {
@@ -67,7 +67,7 @@ func seedTenant(cmd *cobra.Command, d *db.DB, r *tenant.Registry, slug string, s
 	if err != nil {
 		return err
 	}
-	if err := seed.Large(cmd.Context(), d, t.ID, size, seedProgress(cmd.ErrOrStderr())); err != nil {
+	if err := large.Fill(cmd.Context(), d, t.ID, size, seedProgress(cmd.ErrOrStderr())); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Filled tenant %s with %d students in %v.\n", slug, size.Students, time.Since(begun).Round(time.Second))
@@ -75,7 +75,7 @@ func seedTenant(cmd *cobra.Command, d *db.DB, r *tenant.Registry, slug string, s
 }
 
 // seedProgress counts on a terminal, and is a line a table elsewhere.
-func seedProgress(out io.Writer) seed.Progress {
+func seedProgress(out io.Writer) large.Progress {
 	file, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return linesPerTable(out)
@@ -88,7 +88,7 @@ func seedProgress(out io.Writer) seed.Progress {
 	}
 }
 
-func linesPerTable(out io.Writer) seed.Progress {
+func linesPerTable(out io.Writer) large.Progress {
 	last := ""
 	return func(table string, _ int64) {
 		if table != last {

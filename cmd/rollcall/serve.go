@@ -144,7 +144,7 @@ func (s *service) runJobs(ctx context.Context, metrics *prometheus.Registry) err
 	s.closes = append(s.closes, pool.Close)
 	metrics.MustRegister(pool.Collector("jobs"))
 	runner, err := jobs.New(jobs.Config{
-		DB: pool, Tasks: jobs.Tasks(pool), Log: s.log, Metrics: metrics, Grace: s.config.ShutdownTimeout,
+		DB: pool, Tasks: jobs.Tasks(pool, s.log), Log: s.log, Metrics: metrics, Grace: s.config.ShutdownTimeout,
 	})
 	if err == nil {
 		s.parts = append(s.parts, runner.Run)

@@ -12,7 +12,8 @@
 // A tenant's schema and role are named after its id, so a request needs no look-up to find them; the statement that
 // selects them also checks, in the same round trip, that the registry knows the tenant as active. The same statement
 // limits the transaction to the rows that its Scope may see: the policies of schema/tenant/00008_visibility.sql do the
-// rest, for every statement there is and will be.
+// rest, for every statement there is and will be. And it names the Actor of the context, to whom the triggers of
+// schema/tenant/00009_audit.sql put down every row that the transaction changes.
 package db
 
 import (

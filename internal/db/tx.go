@@ -123,7 +123,7 @@ func (o Options) begin() string {
 	return beginStatements[o.Isolation]
 }
 
-// enterTenant selects the tenant's schema, a role of it and what that may see, for this transaction only, if the registry
+// enterTenant selects the tenant's schema, a role of it, what that may see and who it is, for this transaction only, if the registry
 // and the catalogue know them; no row means they do not. A missing schema would be silent otherwise, and a missing role (a
 // dump restored on another server; `migrate up` makes it again) an error that looks like bad input. set_config with
 // arguments, never SET with a name pasted in: arguments cannot be code. What the registry says of the tenant's sessions is
@@ -131,7 +131,7 @@ func (o Options) begin() string {
 const enterTenant = `select set_config('search_path', $1, true), set_config('role', $2, true),
 	set_config('statement_timeout', $3, true), set_config('idle_in_transaction_session_timeout', $3, true),
 	set_config('lock_timeout', $4, true), set_config('rollcall.institutions', $6, true),
-	set_config('rollcall.teacher', $7, true), set_config('rollcall.guardian', $8, true),
+	set_config('rollcall.teacher', $7, true), set_config('rollcall.guardian', $8, true), set_config('rollcall.actor', $9, true),
 	set_config('rollcall.require_mfa', t.require_mfa::text, true),
 	set_config('rollcall.sessions_since', coalesce(t.sessions_since::text, ''), true)
 from control.tenants t
@@ -149,8 +149,12 @@ func (d *DB) begin(ctx context.Context, conn *pgx.Conn, scope Scope, opts Option
 	if scope == Control {
 		batch.Queue(enterControl, statement, lock)
 	} else {
+		actor, err := actorSetting(ctx)
+		if err != nil {
+			return err
+		}
 		role, institutions, teacher, guardian := scope.view()
-		batch.Queue(enterTenant, SchemaName(scope.tenant), role, statement, lock, scope.tenant, institutions, teacher, guardian)
+		batch.Queue(enterTenant, SchemaName(scope.tenant), role, statement, lock, scope.tenant, institutions, teacher, guardian, actor)
 	}
 	results := conn.SendBatch(ctx, batch)
 	defer func() { _ = results.Close() }()

@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/dbtest"
 	"github.com/rollcall-erp/rollcall/internal/plans"
-	"github.com/rollcall-erp/rollcall/internal/seed"
+	"github.com/rollcall-erp/rollcall/internal/seed/large"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
 )
 
@@ -31,7 +31,7 @@ func schools(t *testing.T) (*dbtest.Database, uuid.UUID) {
 		if err != nil {
 			return err
 		}
-		return seed.Large(ctx, pool, made.ID, seed.Size{Students: 10_000, Years: 2, AttendanceDays: 2, PasswordHash: "nobody's"}, nil)
+		return large.Fill(ctx, pool, made.ID, large.Size{Students: 10_000, Years: 2, AttendanceDays: 2, PasswordHash: "nobody's"}, nil)
 	})
 	made, err := d.Registry().BySlug(t.Context(), "schools")
 	require.NoError(t, err)

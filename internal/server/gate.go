@@ -48,14 +48,14 @@ func authorize(c echo.Context, op *contract.Operation, a authenticator, l *limit
 	ctx := auth.WithClient(r.Context(), client)
 	limit := limited{limits: l, op: op, header: c.Response().Header(), client: client}
 	if op.Public {
-		c.SetRequest(r.WithContext(auth.WithCredentials(ctx, credentialsOf(r))))
+		c.SetRequest(r.WithContext(withActor(auth.WithCredentials(ctx, credentialsOf(r)), c, op, auth.Principal{})))
 		return auth.Principal{}, limit.public(ctx)
 	}
 	principal, err := limit.authenticate(ctx, a, presented(r))
 	if err != nil {
 		return principal, err
 	}
-	c.SetRequest(r.WithContext(auth.With(ctx, principal, op.Permission)))
+	c.SetRequest(r.WithContext(withActor(auth.With(ctx, principal, op.Permission), c, op, principal)))
 	if err := checkCSRF(r, principal); err != nil {
 		return principal, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/academic"
 	"github.com/rollcall-erp/rollcall/internal/access"
 	"github.com/rollcall-erp/rollcall/internal/attendance"
+	"github.com/rollcall-erp/rollcall/internal/audit"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
@@ -33,6 +34,7 @@ type (
 	academics   = academic.Handler
 	students    = student.Handler
 	attendances = attendance.Handler
+	audits      = audit.Handler
 )
 
 // operations are the handlers of all tags. A missing or doubled operation does not compile.
@@ -42,6 +44,7 @@ type operations struct {
 	*academics
 	*students
 	*attendances
+	*audits
 }
 
 var _ api.StrictServerInterface = operations{}
@@ -87,6 +90,7 @@ func New(d Dependencies) (http.Handler, error) {
 		academics:   &academic.Handler{DB: d.DB},
 		attendances: &attendance.Handler{DB: d.DB},
 		students:    &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
+		audits:      &audit.Handler{DB: d.DB},
 	}
 	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),
 		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, handlers.sessions, limits)})

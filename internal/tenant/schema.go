@@ -105,7 +105,8 @@ func (s *lockedSchema) upgradeControl(ctx context.Context, files fs.FS) error {
 	return s.upgradeRiver(ctx)
 }
 
-// upgradeTenant makes roles and schema where they are missing, and migrates. Repeating it does no harm.
+// upgradeTenant makes roles and schema where they are missing, migrates, and has all tables audited. Repeating it does no
+// harm.
 func (s *lockedSchema) upgradeTenant(ctx context.Context, files fs.FS) error {
 	if err := s.createRoles(ctx); err != nil {
 		return err
@@ -114,6 +115,9 @@ func (s *lockedSchema) upgradeTenant(ctx context.Context, files fs.FS) error {
 		return err
 	}
 	if err := s.migrate(ctx, files, "tenant"); err != nil {
+		return err
+	}
+	if err := s.audit(ctx); err != nil {
 		return err
 	}
 	return s.grant(ctx)

@@ -85,6 +85,14 @@ create table attendance_corrections (
     constraint attendance_corrections_pkey primary key (student_id, date, version),
     constraint attendance_corrections_date_fkey foreign key (student_id, date) references attendance_marks (student_id, date)
 );
+-- What the audit trail shows (00009_audit.sql).
+comment on table attendance_corrections is 'audit: none, because it keeps what marks were, whose changes are events';
+comment on column institutions.time_zone is 'audit: plain';
+comment on column institutions.working_days is 'audit: plain';
+comment on column terms.name is 'audit: plain';
+comment on column holidays.name is 'audit: plain';
+comment on column attendance_registers.version is 'audit: ignored';
+comment on column attendance_marks.version is 'audit: ignored';
 
 alter table terms enable row level security;
 alter table holidays enable row level security;

@@ -65,10 +65,17 @@ create index concurrently if not exists sessions_over_idx on sessions (least(end
 -- DeleteOldGuesses
 create index concurrently if not exists guesses_counted_at_idx on guesses (counted_at);
 
+-- ListAuditEvents, CountAuditEvents: by each filter, in the order of time
+create index concurrently if not exists audit_events_actor_id_idx on audit_events (actor_id, id);
+create index concurrently if not exists audit_events_action_idx on audit_events (action, id);
+create index concurrently if not exists audit_events_resource_type_idx on audit_events (resource_type, id);
+create index concurrently if not exists audit_events_resource_id_idx on audit_events (resource_id, id);
+
 reset lock_timeout;
 
 -- +goose Down
-drop index if exists students_withdrawn_idx, enrollments_section_history_idx, subject_assignments_subject_id_idx,
+drop index if exists audit_events_actor_id_idx, audit_events_action_idx, audit_events_resource_type_idx, audit_events_resource_id_idx,
+    students_withdrawn_idx, enrollments_section_history_idx, subject_assignments_subject_id_idx,
     attendance_registers_academic_year_id_idx, attendance_marks_section_idx, attendance_marks_institution_idx, attendance_corrections_section_idx,
     guesses_counted_at_idx, sessions_over_idx, sessions_user_id_idx, sessions_live_idx, user_roles_role_id_idx, user_roles_role_idx,
     users_inactive_idx, users_name_idx, users_search_idx, teaching_assignments_section_id_idx, sections_name_idx, classes_order_idx,

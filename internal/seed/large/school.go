@@ -1,4 +1,4 @@
-package seed
+package large
 
 import (
 	"fmt"
@@ -50,7 +50,7 @@ func (g generator) tables() []table {
 		{"guardians", []string{"id", "user_id", "first_name", "last_name", "email", "phone", "created_at", "updated_at"}, g.guardians},
 		{"student_guardians", []string{"student_id", "guardian_id", "relationship", "is_primary", "position"}, g.guardianLinks},
 	}
-	return append(structure, g.attendanceTables()...)
+	return append(append(structure, g.attendanceTables()...), g.auditTables()...)
 }
 
 func (g generator) institutions(yield func([]any) bool) {

@@ -1,4 +1,4 @@
-package seed
+package large
 
 import (
 	"encoding/binary"
@@ -26,6 +26,7 @@ const (
 	assignmentKind
 	sessionKind
 	subjectKind
+	requestKind
 )
 
 // epoch is the time in every made-up id: the first day of the current year.

@@ -1,4 +1,9 @@
-package seed
+// Package large fills a tenant with made-up schools of any size (`rollcall seed`), to measure with and to try things at size.
+//
+// Every row follows from its number (id.go), so the same size makes the same rows, and nothing is kept while they are written.
+// The files: school.go has the structure and the order of the tables, people.go staff, families and sign-ins, student.go students and their
+// history, attendance.go and audit.go what their names say, names.go the names.
+package large
 
 import (
 	"context"
@@ -46,16 +51,16 @@ func (s Size) Validate() error {
 // Progress hears how many rows of a table are written, in order, about every thousand.
 type Progress func(table string, rows int64)
 
-// ErrHasData is a tenant with rows that Large has not made: it leaves them alone.
+// ErrHasData is a tenant with rows that Fill has not made: it leaves them alone.
 var ErrHasData = errors.New("the tenant has data of its own; take another tenant, one that does not exist is created")
 
-// loadTimeout bounds the whole of Large.
+// loadTimeout bounds the whole of Fill.
 const loadTimeout = 2 * time.Hour
 
-// Large fills a tenant that is empty, or that an earlier Large has filled and nobody else: then it is emptied first. It is one
-// transaction, with COPY. Indexes stay in place: building them afterwards was not faster, and a tenant whose load
-// was interrupted would lack them.
-func Large(ctx context.Context, d *db.DB, tenant uuid.UUID, size Size, onProgress Progress) error {
+// Fill fills a tenant that is empty, or that an earlier Fill has filled and nobody else: then it is emptied first. It is one
+// transaction, with COPY. Indexes stay in place, so that the tenant is whole at
+// any time. The rows leave no audit events: there is a made-up trail, one event for each student's admission.
+func Fill(ctx context.Context, d *db.DB, tenant uuid.UUID, size Size, onProgress Progress) error {
 	if err := size.Validate(); err != nil {
 		return err
 	}
@@ -63,12 +68,15 @@ func Large(ctx context.Context, d *db.DB, tenant uuid.UUID, size Size, onProgres
 		if err := empty(ctx, raw); err != nil {
 			return err
 		}
+		if err := switchAudit(ctx, raw, "disable"); err != nil {
+			return err
+		}
 		for _, t := range newGenerator(size).tables() {
 			if err := load(ctx, raw, t, onProgress); err != nil {
 				return err
 			}
 		}
-		return nil
+		return seal(ctx, raw, size)
 	})
 	if err != nil {
 		return err
@@ -76,7 +84,7 @@ func Large(ctx context.Context, d *db.DB, tenant uuid.UUID, size Size, onProgres
 	return d.Vacuum(ctx, tenant)
 }
 
-// foreignRows asks for what Large has not made: everything in a tenant belongs to an institution or a user.
+// foreignRows asks for what Fill has not made: everything in a tenant belongs to an institution or a user.
 const foreignRows = `select exists (select from institutions where not starts_with(id::text, $1))
 	or exists (select from users where not starts_with(id::text, $1))`
 
@@ -88,10 +96,37 @@ func empty(ctx context.Context, raw db.Raw) error {
 	if foreign {
 		return ErrHasData
 	}
-	if _, err := raw.Exec(ctx, "truncate institutions, users, guesses, roles cascade"); err != nil {
+	if _, err := raw.Exec(ctx, "truncate institutions, users, guesses, roles, audit_events, audit_unsealed, audit_seals cascade"); err != nil {
 		return fmt.Errorf("empty the tenant: %w", err)
 	}
 	return nil
+}
+
+// switchAudit turns the audit triggers off, so that a made-up trail can be loaded instead of one that says who loaded it, or on.
+func switchAudit(ctx context.Context, raw db.Raw, how string) error {
+	rows, err := raw.Query(ctx, `select format('alter table %s `+how+` trigger %I', g.tgrelid::regclass, g.tgname) from pg_catalog.pg_trigger g
+		join pg_catalog.pg_class c on c.oid = g.tgrelid where c.relnamespace = current_schema()::regnamespace and g.tgname in ('audit_write', 'audit_update')`)
+	if err != nil {
+		return fmt.Errorf("find the audit triggers: %w", err)
+	}
+	statements, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("find the audit triggers: %w", err)
+	}
+	for _, statement := range statements {
+		if _, err := raw.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
+		}
+	}
+	return nil
+}
+
+// seal gives almost all of the made-up events their place in the chain, and turns the triggers on again.
+func seal(ctx context.Context, raw db.Raw, size Size) error {
+	if _, err := raw.Exec(ctx, "select seal_audit_events($1)", max(size.Students-unsealedEvents, 0)); err != nil {
+		return fmt.Errorf("seal the audit trail: %w", err)
+	}
+	return switchAudit(ctx, raw, "enable")
 }
 
 // table is the rows of one table.
