@@ -20,8 +20,8 @@ import (
 var optional = regexp.MustCompile(`\$(\d+)(::\w+(?:\[\])?)? is null\s+or\b`)
 
 // Variant is the statement that runs in place of sql when the arguments (from 1) that isNull names are null, and whether it
-// is planned anew for each execution. It is when a filter by a text, a flag or a date is set, whose values differ in how many
-// rows they match, and when none is set, where the limit decides. Ids are all alike: with only such the server may keep a plan.
+// is planned anew for each execution. The server may keep one plan only where all filters that are set want a column equal to an id: ids are
+// alike. Texts, flags, dates, ranges and cursors differ in how many rows they match; and without a filter the limit decides.
 func Variant(sql string, isNull func(n int) bool) (text string, planEach bool) {
 	ids, others := 0, 0
 	text = optional.ReplaceAllStringFunc(sql, func(condition string) string {
@@ -30,7 +30,7 @@ func Variant(sql string, isNull func(n int) bool) (text string, planEach bool) {
 		if isNull(n) {
 			return "$" + part[1] + part[2] + " is null or false and"
 		}
-		if part[2] == "::uuid" {
+		if part[2] == "::uuid" && strings.Contains(filterOf(sql, condition), " = $"+part[1]+")") {
 			ids++
 		} else {
 			others++
@@ -38,6 +38,13 @@ func Variant(sql string, isNull func(n int) bool) (text string, planEach bool) {
 		return "$" + part[1] + part[2] + " is not null and"
 	})
 	return text, text != sql && (ids == 0 || others > 0)
+}
+
+// filterOf is the line that follows a condition.
+func filterOf(sql, condition string) string {
+	_, rest, _ := strings.Cut(sql, condition)
+	line, _, _ := strings.Cut(rest, "\n")
+	return line
 }
 
 // statements runs generated queries on a connection, each as the variant for its arguments.

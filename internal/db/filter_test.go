@@ -38,6 +38,8 @@ func TestVariant_isAStatementForEachCombinationOfFilters(t *testing.T) {
 		assert.Equal(t, c.want, text, name)
 		assert.Equal(t, c.planEach, planEach, name)
 	}
+	_, planEach := db.Variant("select 1 from t where ($1::uuid is null or id < $1)", func(int) bool { return false })
+	assert.True(t, planEach, "a range of ids")
 	text, planEach := db.Variant("select 1 from t where a is null or b = $1", func(int) bool { return true })
 	assert.Equal(t, "select 1 from t where a is null or b = $1", text, "no optional filter")
 	assert.False(t, planEach)
