@@ -76,13 +76,13 @@ func rootCommand() *cobra.Command {
 // databaseURL yields the database to work on.
 type databaseURL func() (string, error)
 
-// configuredDatabase is the database of the environment.
+// configuredDatabase is the database of the environment, past a pooler: tools make schemas and hold locks.
 func configuredDatabase() (string, error) {
 	c, err := config.Read(os.LookupEnv)
 	if err != nil {
 		return "", err
 	}
-	return c.DatabaseURL.Reveal(), c.RequireDatabase()
+	return c.DirectURL.Reveal(), c.RequireDatabase()
 }
 
 // newLog writes JSON lines for machines, or text for a person at a terminal, without personal data. What libraries log

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
+	"github.com/shopspring/decimal"
 )
 
 type AcademicYear struct {
@@ -42,6 +43,7 @@ type AttendanceCorrection struct {
 	CorrectedAt   time.Time
 }
 
+// audit: none, because audit_marks() writes one event a register
 type AttendanceMark struct {
 	StudentID      uuid.UUID
 	Date           openapi_types.Date
@@ -50,10 +52,9 @@ type AttendanceMark struct {
 	InstitutionID  uuid.UUID
 	Status         string
 	Note           *string
-	// audit: ignored
-	Version  int32
-	MarkedBy uuid.UUID
-	MarkedAt time.Time
+	Version        int32
+	MarkedBy       uuid.UUID
+	MarkedAt       time.Time
 }
 
 type AttendanceRegister struct {
@@ -141,6 +142,13 @@ type ControlTenant struct {
 	SessionsSince *time.Time
 }
 
+type ControlWebhookWakeup struct {
+	ID       int64
+	TenantID uuid.UUID
+	DueAt    time.Time
+	OldestAt time.Time
+}
+
 type Enrollment struct {
 	ID             uuid.UUID
 	StudentID      uuid.UUID
@@ -154,6 +162,78 @@ type Enrollment struct {
 	EndedOn        *openapi_types.Date
 	Reason         *string
 	CreatedAt      time.Time
+}
+
+type Exam struct {
+	ID             uuid.UUID
+	InstitutionID  uuid.UUID
+	AcademicYearID uuid.UUID
+	ClassID        uuid.UUID
+	// audit: plain
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+	Status    string
+	// audit: ignored
+	Version   int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+type ExamPaper struct {
+	ID            uuid.UUID
+	ExamID        uuid.UUID
+	InstitutionID uuid.UUID
+	SubjectID     uuid.UUID
+	MaxMarks      decimal.Decimal
+	Weight        decimal.Decimal
+	HeldOn        *openapi_types.Date
+	IsElective    bool
+	Position      int16
+}
+
+type ExamPublication struct {
+	ID            uuid.UUID
+	ExamID        uuid.UUID
+	InstitutionID uuid.UUID
+	Version       int32
+	Reason        *string
+	PublishedBy   uuid.UUID
+	PublishedAt   time.Time
+	Scale         json.RawMessage
+}
+
+type ExamResult struct {
+	PaperID       uuid.UUID
+	StudentID     uuid.UUID
+	InstitutionID uuid.UUID
+	Marks         *decimal.Decimal
+	Absent        bool
+	Remark        *string
+	GradedBy      uuid.UUID
+	GradedAt      time.Time
+}
+
+type ExamSheet struct {
+	PaperID   uuid.UUID
+	SectionID uuid.UUID
+	// audit: ignored
+	Version int64
+}
+
+type ExamTaker struct {
+	ExamID     uuid.UUID
+	StudentID  uuid.UUID
+	SectionID  uuid.UUID
+	RollNumber *int32
+}
+
+type GradingBand struct {
+	InstitutionID uuid.UUID
+	// audit: plain
+	Name          string
+	MinPercentage decimal.Decimal
+	Points        *decimal.Decimal
 }
 
 type Guardian struct {
@@ -187,6 +267,15 @@ type Holiday struct {
 	EndDate   openapi_types.Date
 }
 
+// audit: none, because the effect that an answer belongs to is in the trail
+type IdempotencyKey struct {
+	UserID        uuid.UUID
+	KeyDigest     []byte
+	RequestDigest []byte
+	Response      []byte
+	CreatedAt     time.Time
+}
+
 type Institution struct {
 	ID uuid.UUID
 	// audit: plain
@@ -216,10 +305,45 @@ type LiveSession struct {
 	FactorAt      *time.Time
 }
 
+// audit: none, because what an event tells of is in the trail
+type OutboxEvent struct {
+	ID        uuid.UUID
+	Position  int64
+	Type      string
+	SubjectID uuid.UUID
+	Data      json.RawMessage
+	CreatedAt time.Time
+}
+
 type RecoveryCode struct {
 	UserID   uuid.UUID
 	CodeHash []byte
 	UsedAt   *time.Time
+}
+
+// audit: none, because none is ever changed, and the publication that they belong to is an event
+type ReportCard struct {
+	PublicationID  uuid.UUID
+	StudentID      uuid.UUID
+	InstitutionID  uuid.UUID
+	ExamID         uuid.UUID
+	Version        int32
+	PublishedAt    time.Time
+	AcademicYearID uuid.UUID
+	ClassID        uuid.UUID
+	SectionID      uuid.UUID
+	ExamName       string
+	StartDate      openapi_types.Date
+	EndDate        openapi_types.Date
+	Subjects       json.RawMessage
+	Absences       int32
+	TotalMarks     decimal.Decimal
+	TotalMaxMarks  decimal.Decimal
+	Percentage     *decimal.Decimal
+	Grade          *string
+	Points         *decimal.Decimal
+	Rank           *int32
+	Attendance     []byte
 }
 
 type Role struct {
@@ -406,4 +530,44 @@ type UserRole struct {
 	ID            uuid.UUID
 	RoleID        *uuid.UUID
 	InstitutionID *uuid.UUID
+}
+
+type Webhook struct {
+	ID uuid.UUID
+	// audit: hidden
+	Url string
+	// audit: plain
+	Description *string
+	// audit: plain
+	Events                  []string
+	IsActive                bool
+	DisabledReason          *string
+	Secret                  []byte
+	PreviousSecret          []byte
+	PreviousSecretExpiresAt *time.Time
+	// audit: ignored
+	Failures int32
+	// audit: ignored
+	PausedUntil time.Time
+	// audit: ignored
+	FailingSince *time.Time
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// audit: none, because it is a record of its own
+type WebhookDelivery struct {
+	ID            uuid.UUID
+	WebhookID     uuid.UUID
+	EventID       uuid.UUID
+	SubjectID     uuid.UUID
+	Position      int64
+	Status        string
+	Attempts      int32
+	NextAttemptAt time.Time
+	AttemptedAt   *time.Time
+	DeliveredAt   *time.Time
+	StatusCode    *int32
+	Error         *string
+	CreatedAt     time.Time
 }

@@ -19,7 +19,10 @@ import (
 )
 
 // unaudited are the tables whose writes leave no event; each says why in its comment.
-var unaudited = []string{"attendance_corrections", "audit_events", "audit_seals", "audit_unsealed", "goose_db_version", "guesses", "role_changes"}
+var unaudited = []string{
+	"attendance_corrections", "attendance_marks", "audit_events", "audit_seals", "audit_unsealed", "goose_db_version", "guesses", "idempotency_keys",
+	"outbox_events", "report_cards", "role_changes", "webhook_deliveries",
+}
 
 func TestTrail_everyTableIsAuditedOrSaysWhyNot(t *testing.T) {
 	t.Parallel()
@@ -283,4 +286,28 @@ func TestTrail_idsAreInTheOrderOfTime(t *testing.T) {
 			require.Negative(t, strings.Compare(ids[i-1][:18], id[:18]), "microsecond %d", i)
 		}
 	}
+}
+
+func TestTrail_theMarksOfARegisterAreOneEvent(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	first, second := demoRow(601), demoRow(602)
+	section := dbtest.Value[uuid.UUID](t, s.Database, `select section_id from `+s.schema+`.attendance_marks where student_id = $1 limit 1`, first)
+	date := dbtest.Value[string](t, s.Database, `select date::text from `+s.schema+`.attendance_marks a join `+s.schema+`.attendance_marks b using (section_id, date)
+		where a.student_id = $1 and b.student_id = $2 order by date limit 1`, first, second)
+	marks := func(ofFirst, ofSecond string) map[string]any {
+		return map[string]any{"date": date, "marks": map[string]any{first.String(): ofFirst, second.String(): ofSecond}}
+	}
+	set := `update attendance_marks set status = $1 where date = '` + date + `' and student_id in ('` + first.String() + `', '` + second.String() + `')`
+	s.in(t, set, "present")
+	want := event{Action: "sql", Kind: "database", Resource: "attendanceMarks", ID: section, Change: "update", Before: marks("present", "present"), After: marks("late", "late")}
+	assert.Equal(t, []event{want}, s.during(t, func() { s.in(t, set, "late") }))
+	assert.Empty(t, s.during(t, func() { s.in(t, set, "late") }), "what stays as it was is none")
+
+	events := s.during(t, func() {
+		s.in(t, `with gone as (delete from attendance_marks where date = '`+date+`' and student_id = $1 returning student_id) select from gone`, first)
+	})
+	require.Len(t, events, 1)
+	assert.Equal(t, "delete", events[0].Change)
+	assert.Equal(t, map[string]any{"date": date, "marks": map[string]any{first.String(): "late"}}, events[0].Before)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 )
@@ -79,11 +80,17 @@ func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	config.RuntimeParams["application_name"] = applicationName
 	config.RuntimeParams["search_path"] = "" // every name is written with its schema
 	conn, err := pgx.ConnectConfig(ctx, config)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == protocolViolation {
+		return nil, fmt.Errorf("connect to the database (a pooler is no way to it here; DATABASE_DIRECT_URL must lead to PostgreSQL itself): %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
 	return conn, nil
 }
+
+// protocolViolation is what PgBouncer says to a parameter that it does not keep track of.
+const protocolViolation = "08P01"
 
 func closeConn(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
