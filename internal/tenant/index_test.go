@@ -80,7 +80,7 @@ func TestCreate_hasTheProductionIndexes(t *testing.T) {
 		}
 		return false
 	}, "%v", made)
-	d.Exec(t, "delete from "+schema+".goose_db_version where version_id = 13")
+	d.Exec(t, "delete from "+schema+".goose_db_version where version_id = 17")
 	for _, index := range dbtest.Values[string](t, d, `select i.indexrelid::regclass::text from pg_index i where i.indrelid::regclass::text like $1 || '.%'
 		and not i.indisunique`, schema) {
 		d.Exec(t, "drop index "+index)
