@@ -34,6 +34,8 @@ var stored = map[string][]string{
 	"ClassCreate": {"classes"}, "ClassPatch": {"classes"},
 	"SectionCreate": {"sections"}, "SectionPatch": {"sections"},
 	"SubjectCreate": {"subjects"}, "SubjectPatch": {"subjects"},
+	"ExamCreate": {"exams"}, "ExamPatch": {"exams"}, "ExamPaperInput": {"exam_papers"}, "GradingBand": {"grading_bands"},
+	"ExamResultEntries": {"exam_publications"}, "ExamResultEntry": {"exam_results"},
 	"StudentAdmission": {"students", "enrollments", "users"}, "StudentPatch": {"students", "users"},
 	"Withdrawal": {"enrollments"}, "Transfer": {"enrollments", "students"},
 	"TeacherAssignment": {"teaching_assignments"},
@@ -47,16 +49,21 @@ var stored = map[string][]string{
 var shown = map[string][]string{
 	"Institution": {"institutions"}, "AcademicYear": {"academic_years"}, "Class": {"classes"}, "Section": {"sections"}, "Subject": {"subjects"},
 	"Term": {"terms"}, "Holiday": {"holidays"}, "RegisterEntry": {"attendance_marks", "students"}, "StudentAttendance": {"attendance_marks"}, "Correction": {"attendance_corrections", "students"},
-	"Teacher": {"teaching_assignments", "users"}, "Student": {"students", "users"}, "Enrollment": {"enrollments"}, "Guardian": {"guardians", "student_guardians"},
+	"Exam": {"exams"}, "ExamPaper": {"exam_papers"}, "ExamResult": {"exam_results", "students", "enrollments"}, "ExamPublication": {"exam_publications"},
+	"ReportCard": {"report_cards"},
+	"Teacher":    {"teaching_assignments", "users"}, "Student": {"students", "users"}, "Enrollment": {"enrollments"}, "Guardian": {"guardians", "student_guardians"},
 	"SessionSummary": {"sessions"}, "SessionUser": {"users"}, "User": {"users"}, "RoleAssignment": {"user_roles"}, "Role": {"roles"},
+	"AuditEvent": {"audit_events"},
 }
 
 // transient are the schemas of requests that are stored nowhere as they are.
 var transient = map[string]string{
 	"LoginRequest": "compared", "MfaCode": "compared", "MfaVerification": "compared", "PasswordChange": "hashed", "StudentAdmissions": "a list of StudentAdmission",
 	"GuardianReplacement": "a list of GuardianUpdate", "TeacherReplacement": "a list of TeacherAssignment",
+	"AuditVerificationInput": "compared", "AuditHead": "compared",
 	"CalendarReplacement": "lists of TermInput and HolidayInput", "RegisterMarks": "a list of MarkInput",
-	"RoleAssignments": "a list of RoleAssignmentInput",
+	"RoleAssignments": "a list of RoleAssignmentInput", "ExamPaperReplacement": "a list of ExamPaperInput",
+	"GradingScaleReplacement": "a list of GradingBand",
 }
 
 // apart are the properties that have no column of their name, or one that differs on purpose.
@@ -81,6 +88,8 @@ var apart = map[string]string{
 	"RoleAssignmentInput.roleId": "a built-in role has its name instead", "RoleAssignment.roleId": "a built-in role has its name instead",
 	"RoleAssignment.role": "one of the school's own has its id instead", "Role.isBuiltIn": "whether it has no row",
 	"Role.createdAt": "a built-in role has none", "Role.updatedAt": "a built-in role has none",
+	"ExamPaper.subjectName": "of the subject", "ExamResultEntries.results": "rows of ExamResultEntry",
+	"ExamResult.gradedBy": "nobody while there is no result", "ExamResult.gradedAt": "never while there is no result",
 	"SessionUser.email": "who signs in has one", "SessionUser.roles": "rows of user_roles", "SessionUser.permissions": "from the roles",
 }
 
@@ -147,6 +156,38 @@ func TestAgreement_whatTheDocumentTakesTheTablesTake(t *testing.T) {
 	}
 	t.Logf("%d values tried on the document and on the tables: the same answers", probed)
 	require.Greater(t, probed, 300)
+}
+
+// What x-pii marks is masked in the audit trail, by its kind or as a whole.
+func TestAgreement_whatIsPersonalIsMaskedInTheTrail(t *testing.T) {
+	t.Parallel()
+	c, err := contract.Load()
+	require.NoError(t, err)
+	d := dbtest.New(t)
+	p := newProber(t, d, db.SchemaName(d.Tenant(t, "agreement").ID))
+	_, err = p.conn.Exec(t.Context(), "set search_path = "+p.schema)
+	require.NoError(t, err)
+	rows, err := p.conn.Query(t.Context(), `select a.audited || '.' || c.own, c.mask from audited_tables() a, unnest(a.own::text[], a.masks) c (own, mask)`)
+	require.NoError(t, err)
+	masks := map[string]string{}
+	var column, mask string
+	_, err = pgx.ForEachRow(rows, []any{&column, &mask}, func() error { masks[column] = mask; return nil })
+	require.NoError(t, err)
+	all, personal := maps.Clone(stored), 0
+	maps.Copy(all, shown)
+	for name, tables := range all {
+		for property, schema := range c.Document.Components.Schemas[name].Value.Properties {
+			kind, marked := schema.Value.Extensions["x-pii"].(string)
+			col, kept := p.column(tables, property)
+			if !marked || !kept {
+				continue
+			}
+			personal++
+			assert.Contains(t, []string{kind, "hidden", "never", ""}, masks[col.Table+"."+col.Name], "%s.%s: say so in the comment of %s.%s", name, property, col.Table, col.Name)
+		}
+	}
+	t.Logf("%d personal properties that are kept, all masked", personal)
+	require.Greater(t, personal, 10)
 }
 
 func TestAgreement_everyExceptionIsOne(t *testing.T) {
@@ -247,6 +288,8 @@ func candidatesFor(property *openapi3.Schema, col column) []any {
 		return integersAbout(property, col)
 	case property.Type.Is("string") && col.Type == "text":
 		return textsAbout(property, col)
+	case property.Type.Is("string") && col.Type == "numeric":
+		return decimals
 	}
 	return nil // types without limits of their own: uuid, date, boolean, jsonb (which has its own test)
 }
@@ -255,6 +298,12 @@ var (
 	number = regexp.MustCompile(`-?\d+`)
 	quoted = regexp.MustCompile(`'([^']*)'`)
 )
+
+// decimals are numbers about every limit that marks and their like have; how one is spelt is the document's to say alone.
+var decimals = []any{
+	"-1", "-0.01", "0", "0.00", "0.001", "0.005", "0.01", "0.1", "0.10", "0.99", "1", "1.00", "33.33", "33.333", "66.67", "99.99", "99.994",
+	"100", "100.00", "100.01", "101", "999", "1000", "9999", "9999.99", "9999.994", "9999.999", "10000", "99999.99",
+}
 
 func integersAbout(property *openapi3.Schema, col column) []any {
 	var all []any
@@ -331,7 +380,7 @@ func emailsOf(lengths map[int]bool) []string {
 func (p *prober) takes(col column, value any) bool {
 	table := p.probe(col)
 	ctx := p.t.Context()
-	_, err := p.conn.Exec(ctx, "insert into "+table+" ("+col.Name+") values ($1)", asArgument(value))
+	_, err := p.conn.Exec(ctx, "insert into "+table+" ("+col.Name+") values ($1"+cast[col.Type]+")", asArgument(value))
 	if err == nil {
 		return true
 	}
@@ -339,6 +388,9 @@ func (p *prober) takes(col column, value any) bool {
 	require.True(p.t, ok && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23")), "%s.%s of %s: %v", col.Table, col.Name, brief(value), err)
 	return false
 }
+
+// cast reads a column's values from text, where the document spells them as strings.
+var cast = map[string]string{"numeric": "::text::numeric"}
 
 func asArgument(value any) any {
 	if n, ok := value.(float64); ok {

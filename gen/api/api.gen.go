@@ -16,7 +16,35 @@ import (
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
+	"github.com/shopspring/decimal"
 )
+
+// Defines values for ActorKind.
+const (
+	ActorKindActorAnonymous ActorKind = "anonymous"
+	ActorKindActorDatabase  ActorKind = "database"
+	ActorKindActorJob       ActorKind = "job"
+	ActorKindActorOperator  ActorKind = "operator"
+	ActorKindActorUser      ActorKind = "user"
+)
+
+// Valid indicates whether the value is a known member of the ActorKind enum.
+func (e ActorKind) Valid() bool {
+	switch e {
+	case ActorKindActorAnonymous:
+		return true
+	case ActorKindActorDatabase:
+		return true
+	case ActorKindActorJob:
+		return true
+	case ActorKindActorOperator:
+		return true
+	case ActorKindActorUser:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for AttendanceStatus.
 const (
@@ -36,6 +64,63 @@ func (e AttendanceStatus) Valid() bool {
 	case AttendanceStatusLate:
 		return true
 	case AttendanceStatusPresent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditChange.
+const (
+	AuditChangeAuditAttempt AuditChange = "attempt"
+	AuditChangeAuditCreate  AuditChange = "create"
+	AuditChangeAuditDelete  AuditChange = "delete"
+	AuditChangeAuditUpdate  AuditChange = "update"
+)
+
+// Valid indicates whether the value is a known member of the AuditChange enum.
+func (e AuditChange) Valid() bool {
+	switch e {
+	case AuditChangeAuditAttempt:
+		return true
+	case AuditChangeAuditCreate:
+		return true
+	case AuditChangeAuditDelete:
+		return true
+	case AuditChangeAuditUpdate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditFaultKind.
+const (
+	AuditFaultKindFaultBroken    AuditFaultKind = "broken"
+	AuditFaultKindFaultDeleted   AuditFaultKind = "deleted"
+	AuditFaultKindFaultEdited    AuditFaultKind = "edited"
+	AuditFaultKindFaultReordered AuditFaultKind = "reordered"
+	AuditFaultKindFaultRewritten AuditFaultKind = "rewritten"
+	AuditFaultKindFaultTruncated AuditFaultKind = "truncated"
+	AuditFaultKindFaultUnsealed  AuditFaultKind = "unsealed"
+)
+
+// Valid indicates whether the value is a known member of the AuditFaultKind enum.
+func (e AuditFaultKind) Valid() bool {
+	switch e {
+	case AuditFaultKindFaultBroken:
+		return true
+	case AuditFaultKindFaultDeleted:
+		return true
+	case AuditFaultKindFaultEdited:
+		return true
+	case AuditFaultKindFaultReordered:
+		return true
+	case AuditFaultKindFaultRewritten:
+		return true
+	case AuditFaultKindFaultTruncated:
+		return true
+	case AuditFaultKindFaultUnsealed:
 		return true
 	default:
 		return false
@@ -93,6 +178,30 @@ func (e EnrollmentStatus) Valid() bool {
 	case EnrollmentStatusTransferred:
 		return true
 	case EnrollmentStatusWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExamStatus.
+const (
+	ExamStatusCompleted ExamStatus = "completed"
+	ExamStatusDraft     ExamStatus = "draft"
+	ExamStatusPublished ExamStatus = "published"
+	ExamStatusScheduled ExamStatus = "scheduled"
+)
+
+// Valid indicates whether the value is a known member of the ExamStatus enum.
+func (e ExamStatus) Valid() bool {
+	switch e {
+	case ExamStatusCompleted:
+		return true
+	case ExamStatusDraft:
+		return true
+	case ExamStatusPublished:
+		return true
+	case ExamStatusScheduled:
 		return true
 	default:
 		return false
@@ -411,6 +520,51 @@ func (e ListClassesParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListExamsParamsSort.
+const (
+	ListExamsParamsSortMinusStartDate ListExamsParamsSort = "-startDate"
+)
+
+// Valid indicates whether the value is a known member of the ListExamsParamsSort enum.
+func (e ListExamsParamsSort) Valid() bool {
+	switch e {
+	case ListExamsParamsSortMinusStartDate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListExamResultsParamsSort.
+const (
+	ListExamResultsParamsSortLastName ListExamResultsParamsSort = "lastName"
+)
+
+// Valid indicates whether the value is a known member of the ListExamResultsParamsSort enum.
+func (e ListExamResultsParamsSort) Valid() bool {
+	switch e {
+	case ListExamResultsParamsSortLastName:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListExamPublicationsParamsSort.
+const (
+	ListExamPublicationsParamsSortMinusVersion ListExamPublicationsParamsSort = "-version"
+)
+
+// Valid indicates whether the value is a known member of the ListExamPublicationsParamsSort enum.
+func (e ListExamPublicationsParamsSort) Valid() bool {
+	switch e {
+	case ListExamPublicationsParamsSortMinusVersion:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListInstitutionsParamsSort.
 const (
 	ListInstitutionsParamsSortName ListInstitutionsParamsSort = "name"
@@ -516,6 +670,21 @@ const (
 func (e ListEnrollmentsParamsSort) Valid() bool {
 	switch e {
 	case ListEnrollmentsParamsSortMinusStartedOn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStudentResultsParamsSort.
+const (
+	ListStudentResultsParamsSortMinusEndDate ListStudentResultsParamsSort = "-endDate"
+)
+
+// Valid indicates whether the value is a known member of the ListStudentResultsParamsSort enum.
+func (e ListStudentResultsParamsSort) Valid() bool {
+	switch e {
+	case ListStudentResultsParamsSortMinusEndDate:
 		return true
 	default:
 		return false
@@ -645,6 +814,10 @@ type AcademicYearPatch struct {
 	StartDate *openapi_types.Date `json:"startDate,omitempty"`
 }
 
+// ActorKind Who did it: somebody signed in or not, who runs the service by a command, a periodic task, or somebody with direct access
+// to the database.
+type ActorKind string
+
 // AdmittedStudents The students that were admitted.
 type AdmittedStudents struct {
 	// Data The students, in the order of the request.
@@ -684,6 +857,137 @@ type AttendanceSummary struct {
 	To openapi_types.Date `json:"to"`
 }
 
+// AuditChange What became of the row; or `attempt`, of a user: a password or a code was tried. If it was right, the same request left what
+// it was for: a session that was created, a password that was changed.
+type AuditChange string
+
+// AuditContent What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+// when there is nothing to show.
+type AuditContent = json.RawMessage
+
+// AuditEvent One row that was created, changed or deleted, or one try to sign in.
+type AuditEvent struct {
+	// Action What was done: an operationId of this document, a periodic task or a command.
+	Action string `json:"action"`
+
+	// ActorId The user who did it.
+	ActorId *openapi_types.UUID `json:"actorId,omitempty"`
+
+	// ActorKind Who did it: somebody signed in or not, who runs the service by a command, a periodic task, or somebody with direct access
+	// to the database.
+	ActorKind ActorKind `json:"actorKind"`
+
+	// After What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+	// when there is nothing to show.
+	After *AuditContent `json:"after,omitempty"`
+
+	// Before What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+	// when there is nothing to show.
+	Before *AuditContent `json:"before,omitempty"`
+
+	// Change What became of the row; or `attempt`, of a user: a password or a code was tried. If it was right, the same request left what
+	// it was for: a session that was created, a password that was changed.
+	Change AuditChange `json:"change"`
+
+	// ErasedAt When `before` and `after` were erased; absent when they were not.
+	ErasedAt *time.Time `json:"erasedAt,omitempty"`
+
+	// Id The event; ids are in the order of time.
+	Id openapi_types.UUID `json:"id"`
+
+	// RecordedAt When it was written.
+	RecordedAt time.Time `json:"recordedAt"`
+
+	// RemoteAddress The network address that asked.
+	RemoteAddress *string `json:"remoteAddress,omitempty"`
+
+	// RequestId The request in the log.
+	RequestId *string `json:"requestId,omitempty"`
+
+	// ResourceId Which row; of a row that links two, such as `studentGuardian`, the first. Absent when somebody tried to sign in as nobody who is there.
+	ResourceId *openapi_types.UUID `json:"resourceId,omitempty"`
+
+	// ResourceType What kind of row: `student`, `enrollment`, `userRole`.
+	ResourceType string `json:"resourceType"`
+
+	// SessionId The session in which it was done.
+	SessionId *openapi_types.UUID `json:"sessionId,omitempty"`
+}
+
+// AuditEventList A page of a list.
+type AuditEventList struct {
+	// Data The rows.
+	Data []AuditEvent `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// AuditFault The first thing that is wrong.
+type AuditFault struct {
+	// EventId The event; absent when it is not known.
+	EventId *openapi_types.UUID `json:"eventId,omitempty"`
+
+	// Kind `edited`, `deleted`, `reordered`: of an event. `broken`: a place is not the one that was made there. `truncated`, `rewritten`:
+	// the chain does not have the head that was sent. `unsealed`: an event that was not written by the service.
+	Kind AuditFaultKind `json:"kind"`
+
+	// Message What is wrong, for people.
+	Message string `json:"message"`
+
+	// Position The place in the chain; absent for an event without one.
+	Position *int64 `json:"position,omitempty"`
+}
+
+// AuditFaultKind `edited`, `deleted`, `reordered`: of an event. `broken`: a place is not the one that was made there. `truncated`, `rewritten`:
+// the chain does not have the head that was sent. `unsealed`: an event that was not written by the service.
+type AuditFaultKind string
+
+// AuditHead A place of the chain with its hash, as the log has it.
+type AuditHead struct {
+	// Hash Its hash, 64 hexadecimal digits.
+	Hash string `json:"hash"`
+
+	// Position The place, from 1.
+	Position int64 `json:"position"`
+}
+
+// AuditVerification What a verification has found.
+type AuditVerification struct {
+	// Checked Places that are good.
+	Checked int64 `json:"checked"`
+
+	// Erased Of them, those whose event has no content any more.
+	Erased int64 `json:"erased"`
+
+	// Fault The first thing that is wrong.
+	Fault *AuditFault `json:"fault,omitempty"`
+
+	// Head A place of the chain with its hash, as the log has it.
+	Head *AuditHead `json:"head,omitempty"`
+
+	// IsComplete Whether all was looked at. Not so when something is wrong, or the time was over.
+	IsComplete bool `json:"isComplete"`
+
+	// IsIntact Whether nothing is wrong, as far as it was looked at.
+	IsIntact bool `json:"isIntact"`
+
+	// NextPosition Where to go on, when the time was over.
+	NextPosition *int64 `json:"nextPosition,omitempty"`
+}
+
+// AuditVerificationInput What to verify; all of it when empty.
+type AuditVerificationInput struct {
+	// From The first place; that of the chain when absent.
+	From *int64 `json:"from,omitempty"`
+
+	// Head A place of the chain with its hash, as the log has it.
+	Head *AuditHead `json:"head,omitempty"`
+
+	// To The last place; that of the chain when absent.
+	To *int64 `json:"to,omitempty"`
+}
+
 // BloodGroup Blood group.
 type BloodGroup string
 
@@ -706,6 +1010,24 @@ type CalendarReplacement struct {
 
 	// Terms Up to twelve, in any order.
 	Terms []TermInput `json:"terms"`
+}
+
+// CardAttendance Attendance up to the exam: from the first day of its term, or else of the year, to its last day. None without a day in a register.
+type CardAttendance struct {
+	// Attended Of these, days on which the student came, late or not.
+	Attended int32 `json:"attended"`
+
+	// Days Days on which the student was in a register.
+	Days int32 `json:"days"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// Rate 0 to 100, at most two decimal places.
+	Rate Percentage `json:"rate"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
 }
 
 // Class A grade of an institution.
@@ -874,6 +1196,228 @@ type EnrollmentList struct {
 // EnrollmentStatus Whether the enrollment is open, or how it ended.
 type EnrollmentStatus string
 
+// Exam An exam of a class.
+type Exam struct {
+	// AcademicYearId The year.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"createdAt"`
+
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Id Its id.
+	Id openapi_types.UUID `json:"id"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+
+	// Status How far an exam is.
+	Status ExamStatus `json:"status"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// ExamCreate An exam to be created.
+type ExamCreate struct {
+	// AcademicYearId A year of the class's institution.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// EndDate The last day, not before the first; in the year.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Name The name, unique in the class and year.
+	Name string `json:"name"`
+
+	// StartDate The first day; in the year.
+	StartDate openapi_types.Date `json:"startDate"`
+}
+
+// ExamList A page of a list.
+type ExamList struct {
+	// Data The rows.
+	Data []Exam `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamPaper What a subject is in an exam.
+type ExamPaper struct {
+	// HeldOn The day.
+	HeldOn *openapi_types.Date `json:"heldOn,omitempty"`
+
+	// IsElective Whether not everybody takes it.
+	IsElective bool `json:"isElective"`
+
+	// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+	MaxMarks MaxMarks `json:"maxMarks"`
+
+	// SubjectId The subject.
+	SubjectId openapi_types.UUID `json:"subjectId"`
+
+	// SubjectName Its name.
+	SubjectName string `json:"subjectName"`
+
+	// Weight What marks are multiplied by in the total: 0.01 to 9999.99, at most two decimal places.
+	Weight Weight `json:"weight"`
+}
+
+// ExamPaperInput A paper to be set.
+type ExamPaperInput struct {
+	// HeldOn The day, between the exam's first and last.
+	HeldOn *openapi_types.Date `json:"heldOn,omitempty"`
+
+	// IsElective Whether it can be published although not everybody has a result.
+	IsElective *bool `json:"isElective,omitempty"`
+
+	// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+	MaxMarks MaxMarks `json:"maxMarks"`
+
+	// SubjectId An active subject of the institution.
+	SubjectId openapi_types.UUID `json:"subjectId"`
+
+	// Weight What marks are multiplied by in the total.
+	Weight *decimal.Decimal `json:"weight,omitempty"`
+}
+
+// ExamPaperList All papers of an exam.
+type ExamPaperList struct {
+	// Data The rows.
+	Data []ExamPaper `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamPaperReplacement The papers that an exam has from now on.
+type ExamPaperReplacement struct {
+	// Papers In their order; one a subject.
+	Papers []ExamPaperInput `json:"papers"`
+}
+
+// ExamPatch What changes of an exam.
+type ExamPatch struct {
+	// EndDate The last day, not before the first; in the year.
+	EndDate *openapi_types.Date `json:"endDate,omitempty"`
+
+	// Name The name, unique in the class and year.
+	Name *string `json:"name,omitempty"`
+
+	// StartDate The first day; in the year.
+	StartDate *openapi_types.Date `json:"startDate,omitempty"`
+
+	// Status How far an exam is.
+	Status *ExamStatus `json:"status,omitempty"`
+}
+
+// ExamPublication A published version of an exam.
+type ExamPublication struct {
+	// PublishedAt When.
+	PublishedAt time.Time `json:"publishedAt"`
+
+	// PublishedBy The user.
+	PublishedBy openapi_types.UUID `json:"publishedBy"`
+
+	// Reason Why it was corrected; absent for the first.
+	Reason *string `json:"reason,omitempty"`
+
+	// Version 1 for the first publishing.
+	Version int32 `json:"version"`
+}
+
+// ExamPublicationList A page of a list.
+type ExamPublicationList struct {
+	// Data The rows.
+	Data []ExamPublication `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamResult Somebody who takes an exam, with the result in one paper where there is one.
+type ExamResult struct {
+	// Absent Whether the student did not sit the paper.
+	Absent bool `json:"absent"`
+
+	// FirstName First name.
+	FirstName string `json:"firstName"`
+
+	// GradedAt When it was entered.
+	GradedAt *time.Time `json:"gradedAt,omitempty"`
+
+	// GradedBy The user who entered it; absent while nobody has.
+	GradedBy *openapi_types.UUID `json:"gradedBy,omitempty"`
+
+	// LastName Last name.
+	LastName string `json:"lastName"`
+
+	// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+	Marks *Marks `json:"marks,omitempty"`
+
+	// Remark What is said of it.
+	Remark *string `json:"remark,omitempty"`
+
+	// RollNumber The number in the section.
+	RollNumber *int32 `json:"rollNumber,omitempty"`
+
+	// SectionId The section in which the student takes the exam.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// StudentId The student.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// ExamResultEntries Results in one paper.
+type ExamResultEntries struct {
+	// Reason Why a published exam is corrected; of others there is none.
+	Reason *string `json:"reason,omitempty"`
+
+	// Results Each student once.
+	Results []ExamResultEntry `json:"results"`
+}
+
+// ExamResultEntry The result of a student, marks or absence.
+type ExamResultEntry struct {
+	// Absent Whether the student did not sit the paper; then there are no marks.
+	Absent *bool `json:"absent,omitempty"`
+
+	// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+	Marks *Marks `json:"marks,omitempty"`
+
+	// Remark Shown on the report card; none when absent from the request.
+	Remark *string `json:"remark,omitempty"`
+
+	// StudentId Somebody who takes the exam.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// ExamResultList A page of a list.
+type ExamResultList struct {
+	// Data The rows.
+	Data []ExamResult `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamStatus How far an exam is.
+type ExamStatus string
+
 // FieldError One fault of a request.
 type FieldError struct {
 	// Code The rule that was broken: the schema keyword (`required`, `format`, `maxLength` ...) or a name of ours (`unique`, `reference` ...).
@@ -897,6 +1441,36 @@ type FieldErrorIn string
 
 // Gender Gender.
 type Gender string
+
+// GradePoints 0 to 99.99, at most two decimal places.
+type GradePoints = decimal.Decimal
+
+// GradingBand A grade.
+type GradingBand struct {
+	// MinPercentage 0 to 100, at most two decimal places.
+	MinPercentage Percentage `json:"minPercentage"`
+
+	// Name The grade.
+	Name string `json:"name"`
+
+	// Points 0 to 99.99, at most two decimal places.
+	Points *GradePoints `json:"points,omitempty"`
+}
+
+// GradingScale How percentages become grades.
+type GradingScale struct {
+	// Bands The grades, the best first.
+	Bands []GradingBand `json:"bands"`
+
+	// IsDefault Whether the institution has set none.
+	IsDefault bool `json:"isDefault"`
+}
+
+// GradingScaleReplacement The scale from now on.
+type GradingScaleReplacement struct {
+	// Bands In any order; empty for the default.
+	Bands []GradingBand `json:"bands"`
+}
 
 // Guardian A guardian of a student.
 type Guardian struct {
@@ -1114,6 +1688,12 @@ type MarkInput struct {
 	StudentId openapi_types.UUID `json:"studentId"`
 }
 
+// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+type Marks = decimal.Decimal
+
+// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+type MaxMarks = decimal.Decimal
+
 // MfaActivation A session with a fresh token, and the recovery codes.
 type MfaActivation struct {
 	// CsrfToken Send it as `X-CSRF-Token`; only when the session is a cookie.
@@ -1227,6 +1807,9 @@ type PasswordChange struct {
 	NewPassword NewPassword `json:"newPassword"`
 }
 
+// Percentage 0 to 100, at most two decimal places.
+type Percentage = decimal.Decimal
+
 // Permission Something that a role can permit.
 type Permission struct {
 	// Description What it permits.
@@ -1272,6 +1855,12 @@ type Problem struct {
 // Reach On what the permissions hold: on institutions (all, or the one that an assignment is limited to), on the sections that
 // the user teaches, or on the students that the user is a guardian of.
 type Reach string
+
+// RecordedExamResults The results that were written.
+type RecordedExamResults struct {
+	// Data The results, by name.
+	Data []ExamResult `json:"data"`
+}
 
 // Register The attendance of a section on a day.
 type Register struct {
@@ -1338,6 +1927,72 @@ type RegisterMarks struct {
 
 // Relationship What the guardian is to the student.
 type Relationship string
+
+// ReportCard What was published of a student in an exam. It stays as it is.
+type ReportCard struct {
+	// Absences Papers among them that the student did not sit.
+	Absences int32 `json:"absences"`
+
+	// AcademicYearId The year.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// Attendance Attendance up to the exam: from the first day of its term, or else of the year, to its last day. None without a day in a register.
+	Attendance *CardAttendance `json:"attendance,omitempty"`
+
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// ExamId The exam.
+	ExamId openapi_types.UUID `json:"examId"`
+
+	// ExamName Its name.
+	ExamName string `json:"examName"`
+
+	// Grade The overall grade; none with an absence.
+	Grade *string `json:"grade,omitempty"`
+
+	// Percentage 0 to 100, at most two decimal places.
+	Percentage *Percentage `json:"percentage,omitempty"`
+
+	// Points 0 to 99.99, at most two decimal places.
+	Points *GradePoints `json:"points,omitempty"`
+
+	// PublishedAt When this version was published.
+	PublishedAt time.Time `json:"publishedAt"`
+
+	// Rank The place in the section; who has the same total shares it. None with an absence.
+	Rank *int32 `json:"rank,omitempty"`
+
+	// SectionId The section in which the student took the exam.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+
+	// Subjects The papers that the student has a result in, in the exam's order.
+	Subjects []SubjectResult `json:"subjects"`
+
+	// TotalMarks A sum of marks times their weights, exact.
+	TotalMarks TotalMarks `json:"totalMarks"`
+
+	// TotalMaxMarks A sum of marks times their weights, exact.
+	TotalMaxMarks TotalMarks `json:"totalMaxMarks"`
+
+	// Version 1 for the first publishing; one more for every correction.
+	Version int32 `json:"version"`
+}
+
+// ReportCardList A page of a list.
+type ReportCardList struct {
+	// Data The rows.
+	Data []ReportCard `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
 
 // Role What somebody is in the school, and so may do.
 type Role struct {
@@ -1920,6 +2575,42 @@ type SubjectPatch struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// SubjectResult A subject on a report card.
+type SubjectResult struct {
+	// Absent Whether the student did not sit the paper.
+	Absent bool `json:"absent"`
+
+	// Grade The grade.
+	Grade *string `json:"grade,omitempty"`
+
+	// IsElective Whether not everybody took it.
+	IsElective bool `json:"isElective"`
+
+	// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+	Marks *Marks `json:"marks,omitempty"`
+
+	// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+	MaxMarks MaxMarks `json:"maxMarks"`
+
+	// Percentage 0 to 100, at most two decimal places.
+	Percentage *Percentage `json:"percentage,omitempty"`
+
+	// Points 0 to 99.99, at most two decimal places.
+	Points *GradePoints `json:"points,omitempty"`
+
+	// Remark What the teacher says of it.
+	Remark *string `json:"remark,omitempty"`
+
+	// SubjectId The subject.
+	SubjectId openapi_types.UUID `json:"subjectId"`
+
+	// SubjectName Its name when it was published.
+	SubjectName string `json:"subjectName"`
+
+	// Weight What marks are multiplied by in the total: 0.01 to 9999.99, at most two decimal places.
+	Weight Weight `json:"weight"`
+}
+
 // Teacher A teacher of a section.
 type Teacher struct {
 	// FirstName First name.
@@ -1982,6 +2673,9 @@ type TermInput struct {
 	// StartDate The first day.
 	StartDate openapi_types.Date `json:"startDate"`
 }
+
+// TotalMarks A sum of marks times their weights, exact.
+type TotalMarks = decimal.Decimal
 
 // TotpCode The six digits that the app shows.
 type TotpCode = string
@@ -2091,6 +2785,9 @@ type UserPatch struct {
 // Weekday A day of the week.
 type Weekday string
 
+// Weight What marks are multiplied by in the total: 0.01 to 9999.99, at most two decimal places.
+type Weight = decimal.Decimal
+
 // Withdrawal How an enrollment ends.
 type Withdrawal struct {
 	// EndedOn The last day; today (UTC) when absent.
@@ -2102,6 +2799,9 @@ type Withdrawal struct {
 
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// ExamId defines model for ExamId.
+type ExamId = openapi_types.UUID
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
@@ -2229,6 +2929,36 @@ type GetAttendanceSummaryParams struct {
 	SectionId *openapi_types.UUID `form:"sectionId,omitempty" json:"sectionId,omitempty"`
 }
 
+// ListAuditEventsParams defines parameters for ListAuditEvents.
+type ListAuditEventsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// From Only from this time on.
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only before this time.
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// ActorId Only what this user did.
+	ActorId *openapi_types.UUID `form:"actorId,omitempty" json:"actorId,omitempty"`
+
+	// Action Only of this operation, task or command.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// ResourceType Only of this kind of row: `student`, `enrollment`, `userRole`.
+	ResourceType *string `form:"resourceType,omitempty" json:"resourceType,omitempty"`
+
+	// ResourceId Only of this row.
+	ResourceId *openapi_types.UUID `form:"resourceId,omitempty" json:"resourceId,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -2267,6 +2997,90 @@ type ListClassesParams struct {
 
 // ListClassesParamsSort defines parameters for ListClasses.
 type ListClassesParamsSort string
+
+// ListExamsParams defines parameters for ListExams.
+type ListExamsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListExamsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// InstitutionId Only those of this institution.
+	InstitutionId *openapi_types.UUID `form:"institutionId,omitempty" json:"institutionId,omitempty"`
+
+	// AcademicYearId Only those of this year.
+	AcademicYearId *openapi_types.UUID `form:"academicYearId,omitempty" json:"academicYearId,omitempty"`
+
+	// ClassId Only those of this class.
+	ClassId *openapi_types.UUID `form:"classId,omitempty" json:"classId,omitempty"`
+
+	// Status Only those with this status.
+	Status *ExamStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// ListExamsParamsSort defines parameters for ListExams.
+type ListExamsParamsSort string
+
+// UpdateExamParams defines parameters for UpdateExam.
+type UpdateExamParams struct {
+	// IfMatch Change only if it is still this version (RFC 9110).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListExamResultsParams defines parameters for ListExamResults.
+type ListExamResultsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListExamResultsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// SectionId Only this section.
+	SectionId *openapi_types.UUID `form:"sectionId,omitempty" json:"sectionId,omitempty"`
+}
+
+// ListExamResultsParamsSort defines parameters for ListExamResults.
+type ListExamResultsParamsSort string
+
+// RecordExamResultsParams defines parameters for RecordExamResults.
+type RecordExamResultsParams struct {
+	// SectionId The students must be in this section.
+	SectionId *openapi_types.UUID `form:"sectionId,omitempty" json:"sectionId,omitempty"`
+
+	// IfMatch Change only if it is still this version (RFC 9110).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListExamPublicationsParams defines parameters for ListExamPublications.
+type ListExamPublicationsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListExamPublicationsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListExamPublicationsParamsSort defines parameters for ListExamPublications.
+type ListExamPublicationsParamsSort string
 
 // ListInstitutionsParams defines parameters for ListInstitutions.
 type ListInstitutionsParams struct {
@@ -2442,6 +3256,33 @@ type ListEnrollmentsParams struct {
 // ListEnrollmentsParamsSort defines parameters for ListEnrollments.
 type ListEnrollmentsParamsSort string
 
+// ListStudentResultsParams defines parameters for ListStudentResults.
+type ListStudentResultsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListStudentResultsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// AcademicYearId Only exams of this year.
+	AcademicYearId *openapi_types.UUID `form:"academicYearId,omitempty" json:"academicYearId,omitempty"`
+
+	// ExamId Only this exam.
+	ExamId *openapi_types.UUID `form:"examId,omitempty" json:"examId,omitempty"`
+
+	// Version This version instead of the latest; an exam that has none such is left out.
+	Version *int32 `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// ListStudentResultsParamsSort defines parameters for ListStudentResults.
+type ListStudentResultsParamsSort string
+
 // TransferStudentParams defines parameters for TransferStudent.
 type TransferStudentParams struct {
 	// IfMatch Change only if it is still this version (RFC 9110).
@@ -2532,6 +3373,9 @@ type UpdateAcademicYearApplicationMergePatchPlusJSONRequestBody = AcademicYearPa
 // ReplaceCalendarJSONRequestBody defines body for ReplaceCalendar for application/json ContentType.
 type ReplaceCalendarJSONRequestBody = CalendarReplacement
 
+// VerifyAuditEventsJSONRequestBody defines body for VerifyAuditEvents for application/json ContentType.
+type VerifyAuditEventsJSONRequestBody = AuditVerificationInput
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
@@ -2553,6 +3397,21 @@ type UpdateClassJSONRequestBody = ClassPatch
 // UpdateClassApplicationMergePatchPlusJSONRequestBody defines body for UpdateClass for application/merge-patch+json ContentType.
 type UpdateClassApplicationMergePatchPlusJSONRequestBody = ClassPatch
 
+// CreateExamJSONRequestBody defines body for CreateExam for application/json ContentType.
+type CreateExamJSONRequestBody = ExamCreate
+
+// UpdateExamJSONRequestBody defines body for UpdateExam for application/json ContentType.
+type UpdateExamJSONRequestBody = ExamPatch
+
+// UpdateExamApplicationMergePatchPlusJSONRequestBody defines body for UpdateExam for application/merge-patch+json ContentType.
+type UpdateExamApplicationMergePatchPlusJSONRequestBody = ExamPatch
+
+// ReplaceExamPapersJSONRequestBody defines body for ReplaceExamPapers for application/json ContentType.
+type ReplaceExamPapersJSONRequestBody = ExamPaperReplacement
+
+// RecordExamResultsJSONRequestBody defines body for RecordExamResults for application/json ContentType.
+type RecordExamResultsJSONRequestBody = ExamResultEntries
+
 // CreateInstitutionJSONRequestBody defines body for CreateInstitution for application/json ContentType.
 type CreateInstitutionJSONRequestBody = InstitutionCreate
 
@@ -2561,6 +3420,9 @@ type UpdateInstitutionJSONRequestBody = InstitutionPatch
 
 // UpdateInstitutionApplicationMergePatchPlusJSONRequestBody defines body for UpdateInstitution for application/merge-patch+json ContentType.
 type UpdateInstitutionApplicationMergePatchPlusJSONRequestBody = InstitutionPatch
+
+// ReplaceGradingScaleJSONRequestBody defines body for ReplaceGradingScale for application/json ContentType.
+type ReplaceGradingScaleJSONRequestBody = GradingScaleReplacement
 
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleCreate
@@ -2657,6 +3519,12 @@ type ServerInterface interface {
 	// GetAttendanceSummary How many attended
 	// (GET /v1/attendance/summary)
 	GetAttendanceSummary(ctx echo.Context, params GetAttendanceSummaryParams) error
+	// ListAuditEvents List audit events
+	// (GET /v1/audit-events)
+	ListAuditEvents(ctx echo.Context, params ListAuditEventsParams) error
+	// VerifyAuditEvents Verify the audit trail
+	// (POST /v1/audit-events/verify)
+	VerifyAuditEvents(ctx echo.Context) error
 	// Login Sign in
 	// (POST /v1/auth/login)
 	Login(ctx echo.Context) error
@@ -2702,6 +3570,36 @@ type ServerInterface interface {
 	// UpdateClass Change a class
 	// (PATCH /v1/classes/{classId})
 	UpdateClass(ctx echo.Context, classId openapi_types.UUID) error
+	// ListExams List exams
+	// (GET /v1/exams)
+	ListExams(ctx echo.Context, params ListExamsParams) error
+	// CreateExam Create an exam
+	// (POST /v1/exams)
+	CreateExam(ctx echo.Context) error
+	// DeleteExam Delete an exam
+	// (DELETE /v1/exams/{examId})
+	DeleteExam(ctx echo.Context, examId ExamId) error
+	// GetExam Get an exam
+	// (GET /v1/exams/{examId})
+	GetExam(ctx echo.Context, examId ExamId) error
+	// UpdateExam Change an exam, or take it a step further
+	// (PATCH /v1/exams/{examId})
+	UpdateExam(ctx echo.Context, examId ExamId, params UpdateExamParams) error
+	// ListExamPapers An exam's papers
+	// (GET /v1/exams/{examId}/papers)
+	ListExamPapers(ctx echo.Context, examId ExamId) error
+	// ReplaceExamPapers Replace an exam's papers
+	// (PUT /v1/exams/{examId}/papers)
+	ReplaceExamPapers(ctx echo.Context, examId ExamId) error
+	// ListExamResults The mark sheet of a paper
+	// (GET /v1/exams/{examId}/papers/{subjectId}/results)
+	ListExamResults(ctx echo.Context, examId ExamId, subjectId openapi_types.UUID, params ListExamResultsParams) error
+	// RecordExamResults Enter results
+	// (PUT /v1/exams/{examId}/papers/{subjectId}/results)
+	RecordExamResults(ctx echo.Context, examId ExamId, subjectId openapi_types.UUID, params RecordExamResultsParams) error
+	// ListExamPublications The published versions of an exam
+	// (GET /v1/exams/{examId}/publications)
+	ListExamPublications(ctx echo.Context, examId ExamId, params ListExamPublicationsParams) error
 	// ListInstitutions List institutions
 	// (GET /v1/institutions)
 	ListInstitutions(ctx echo.Context, params ListInstitutionsParams) error
@@ -2717,6 +3615,12 @@ type ServerInterface interface {
 	// UpdateInstitution Change an institution
 	// (PATCH /v1/institutions/{institutionId})
 	UpdateInstitution(ctx echo.Context, institutionId openapi_types.UUID) error
+	// GetGradingScale Get a grading scale
+	// (GET /v1/institutions/{institutionId}/grading-scale)
+	GetGradingScale(ctx echo.Context, institutionId openapi_types.UUID) error
+	// ReplaceGradingScale Replace a grading scale
+	// (PUT /v1/institutions/{institutionId}/grading-scale)
+	ReplaceGradingScale(ctx echo.Context, institutionId openapi_types.UUID) error
 	// ListPermissions List permissions
 	// (GET /v1/permissions)
 	ListPermissions(ctx echo.Context) error
@@ -2792,6 +3696,9 @@ type ServerInterface interface {
 	// ReplaceGuardians Replace a student's guardians
 	// (PUT /v1/students/{studentId}/guardians)
 	ReplaceGuardians(ctx echo.Context, studentId StudentId) error
+	// ListStudentResults A student's published results
+	// (GET /v1/students/{studentId}/results)
+	ListStudentResults(ctx echo.Context, studentId StudentId, params ListStudentResultsParams) error
 	// TransferStudent Transfer a student
 	// (POST /v1/students/{studentId}/transfer)
 	TransferStudent(ctx echo.Context, studentId StudentId, params TransferStudentParams) error
@@ -3082,6 +3989,89 @@ func (w *ServerInterfaceWrapper) GetAttendanceSummary(ctx echo.Context) error {
 	return err
 }
 
+// ListAuditEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAuditEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAuditEventsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "actorId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actorId", ctx.QueryParams(), &params.ActorId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter actorId: %s", err))
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", ctx.QueryParams(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter action: %s", err))
+	}
+
+	// ------------- Optional query parameter "resourceType" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resourceType", ctx.QueryParams(), &params.ResourceType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter resourceType: %s", err))
+	}
+
+	// ------------- Optional query parameter "resourceId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resourceId", ctx.QueryParams(), &params.ResourceId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter resourceId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAuditEvents(ctx, params)
+	return err
+}
+
+// VerifyAuditEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) VerifyAuditEvents(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.VerifyAuditEvents(ctx)
+	return err
+}
+
 // Login converts echo context to params.
 func (w *ServerInterfaceWrapper) Login(ctx echo.Context) error {
 	var err error
@@ -3312,6 +4302,339 @@ func (w *ServerInterfaceWrapper) UpdateClass(ctx echo.Context) error {
 	return err
 }
 
+// ListExams converts echo context to params.
+func (w *ServerInterfaceWrapper) ListExams(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListExamsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "institutionId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "institutionId", ctx.QueryParams(), &params.InstitutionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter institutionId: %s", err))
+	}
+
+	// ------------- Optional query parameter "academicYearId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "academicYearId", ctx.QueryParams(), &params.AcademicYearId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter academicYearId: %s", err))
+	}
+
+	// ------------- Optional query parameter "classId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "classId", ctx.QueryParams(), &params.ClassId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter classId: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListExams(ctx, params)
+	return err
+}
+
+// CreateExam converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateExam(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateExam(ctx)
+	return err
+}
+
+// DeleteExam converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteExam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteExam(ctx, examId)
+	return err
+}
+
+// GetExam converts echo context to params.
+func (w *ServerInterfaceWrapper) GetExam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetExam(ctx, examId)
+	return err
+}
+
+// UpdateExam converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateExam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateExamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateExam(ctx, examId, params)
+	return err
+}
+
+// ListExamPapers converts echo context to params.
+func (w *ServerInterfaceWrapper) ListExamPapers(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListExamPapers(ctx, examId)
+	return err
+}
+
+// ReplaceExamPapers converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceExamPapers(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceExamPapers(ctx, examId)
+	return err
+}
+
+// ListExamResults converts echo context to params.
+func (w *ServerInterfaceWrapper) ListExamResults(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// ------------- Path parameter "subjectId" -------------
+	var subjectId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subjectId", ctx.Param("subjectId"), &subjectId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subjectId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListExamResultsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "sectionId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sectionId", ctx.QueryParams(), &params.SectionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sectionId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListExamResults(ctx, examId, subjectId, params)
+	return err
+}
+
+// RecordExamResults converts echo context to params.
+func (w *ServerInterfaceWrapper) RecordExamResults(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// ------------- Path parameter "subjectId" -------------
+	var subjectId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subjectId", ctx.Param("subjectId"), &subjectId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subjectId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RecordExamResultsParams
+	// ------------- Optional query parameter "sectionId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sectionId", ctx.QueryParams(), &params.SectionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sectionId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RecordExamResults(ctx, examId, subjectId, params)
+	return err
+}
+
+// ListExamPublications converts echo context to params.
+func (w *ServerInterfaceWrapper) ListExamPublications(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "examId" -------------
+	var examId ExamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "examId", ctx.Param("examId"), &examId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListExamPublicationsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListExamPublications(ctx, examId, params)
+	return err
+}
+
 // ListInstitutions converts echo context to params.
 func (w *ServerInterfaceWrapper) ListInstitutions(ctx echo.Context) error {
 	var err error
@@ -3405,6 +4728,38 @@ func (w *ServerInterfaceWrapper) UpdateInstitution(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UpdateInstitution(ctx, institutionId)
+	return err
+}
+
+// GetGradingScale converts echo context to params.
+func (w *ServerInterfaceWrapper) GetGradingScale(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "institutionId" -------------
+	var institutionId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "institutionId", ctx.Param("institutionId"), &institutionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter institutionId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetGradingScale(ctx, institutionId)
+	return err
+}
+
+// ReplaceGradingScale converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceGradingScale(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "institutionId" -------------
+	var institutionId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "institutionId", ctx.Param("institutionId"), &institutionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter institutionId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceGradingScale(ctx, institutionId)
 	return err
 }
 
@@ -4092,6 +5447,73 @@ func (w *ServerInterfaceWrapper) ReplaceGuardians(ctx echo.Context) error {
 	return err
 }
 
+// ListStudentResults converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStudentResults(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "studentId" -------------
+	var studentId StudentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "studentId", ctx.Param("studentId"), &studentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter studentId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStudentResultsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "academicYearId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "academicYearId", ctx.QueryParams(), &params.AcademicYearId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter academicYearId: %s", err))
+	}
+
+	// ------------- Optional query parameter "examId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "examId", ctx.QueryParams(), &params.ExamId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter examId: %s", err))
+	}
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", ctx.QueryParams(), &params.Version, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStudentResults(ctx, studentId, params)
+	return err
+}
+
 // TransferStudent converts echo context to params.
 func (w *ServerInterfaceWrapper) TransferStudent(ctx echo.Context) error {
 	var err error
@@ -4540,6 +5962,19 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/subjects/:subjectId", wrapper.DeleteSubject, options.OperationMiddlewares["deleteSubject"]...)
 	router.GET(options.BaseURL+"/v1/subjects/:subjectId", wrapper.GetSubject, options.OperationMiddlewares["getSubject"]...)
 	router.PATCH(options.BaseURL+"/v1/subjects/:subjectId", wrapper.UpdateSubject, options.OperationMiddlewares["updateSubject"]...)
+	router.GET(options.BaseURL+"/v1/students/:studentId/results", wrapper.ListStudentResults, options.OperationMiddlewares["listStudentResults"]...)
+	router.GET(options.BaseURL+"/v1/exams", wrapper.ListExams, options.OperationMiddlewares["listExams"]...)
+	router.POST(options.BaseURL+"/v1/exams", wrapper.CreateExam, options.OperationMiddlewares["createExam"]...)
+	router.DELETE(options.BaseURL+"/v1/exams/:examId", wrapper.DeleteExam, options.OperationMiddlewares["deleteExam"]...)
+	router.GET(options.BaseURL+"/v1/exams/:examId", wrapper.GetExam, options.OperationMiddlewares["getExam"]...)
+	router.PATCH(options.BaseURL+"/v1/exams/:examId", wrapper.UpdateExam, options.OperationMiddlewares["updateExam"]...)
+	router.GET(options.BaseURL+"/v1/exams/:examId/papers", wrapper.ListExamPapers, options.OperationMiddlewares["listExamPapers"]...)
+	router.PUT(options.BaseURL+"/v1/exams/:examId/papers", wrapper.ReplaceExamPapers, options.OperationMiddlewares["replaceExamPapers"]...)
+	router.GET(options.BaseURL+"/v1/exams/:examId/papers/:subjectId/results", wrapper.ListExamResults, options.OperationMiddlewares["listExamResults"]...)
+	router.PUT(options.BaseURL+"/v1/exams/:examId/papers/:subjectId/results", wrapper.RecordExamResults, options.OperationMiddlewares["recordExamResults"]...)
+	router.GET(options.BaseURL+"/v1/exams/:examId/publications", wrapper.ListExamPublications, options.OperationMiddlewares["listExamPublications"]...)
+	router.GET(options.BaseURL+"/v1/institutions/:institutionId/grading-scale", wrapper.GetGradingScale, options.OperationMiddlewares["getGradingScale"]...)
+	router.PUT(options.BaseURL+"/v1/institutions/:institutionId/grading-scale", wrapper.ReplaceGradingScale, options.OperationMiddlewares["replaceGradingScale"]...)
 	router.GET(options.BaseURL+"/v1/users", wrapper.ListUsers, options.OperationMiddlewares["listUsers"]...)
 	router.POST(options.BaseURL+"/v1/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.GET(options.BaseURL+"/v1/users/:userId", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
@@ -4569,6 +6004,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/students/:studentId/attendance", wrapper.ListStudentAttendance, options.OperationMiddlewares["listStudentAttendance"]...)
 	router.GET(options.BaseURL+"/v1/attendance/summary", wrapper.GetAttendanceSummary, options.OperationMiddlewares["getAttendanceSummary"]...)
 	router.GET(options.BaseURL+"/v1/attendance/missing", wrapper.ListMissingRegisters, options.OperationMiddlewares["listMissingRegisters"]...)
+	router.GET(options.BaseURL+"/v1/audit-events", wrapper.ListAuditEvents, options.OperationMiddlewares["listAuditEvents"]...)
+	router.POST(options.BaseURL+"/v1/audit-events/verify", wrapper.VerifyAuditEvents, options.OperationMiddlewares["verifyAuditEvents"]...)
 
 }
 
@@ -5957,6 +7394,300 @@ type GetAttendanceSummary503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetAttendanceSummary503ApplicationProblemPlusJSONResponse) VisitGetAttendanceSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEventsRequestObject struct {
+	Params ListAuditEventsParams
+}
+
+type ListAuditEventsResponseObject interface {
+	VisitListAuditEventsResponse(w http.ResponseWriter) error
+}
+
+type ListAuditEvents200JSONResponse AuditEventList
+
+func (response ListAuditEvents200JSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents400ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents401ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents403ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents429ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents500ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents503ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEventsRequestObject struct {
+	Body *VerifyAuditEventsJSONRequestBody
+}
+
+type VerifyAuditEventsResponseObject interface {
+	VisitVerifyAuditEventsResponse(w http.ResponseWriter) error
+}
+
+type VerifyAuditEvents200JSONResponse AuditVerification
+
+func (response VerifyAuditEvents200JSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents400ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents401ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents403ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents409ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents413ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents415ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents429ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents500ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents503ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8212,6 +9943,1650 @@ func (response UpdateClass503ApplicationProblemPlusJSONResponse) VisitUpdateClas
 	return err
 }
 
+type ListExamsRequestObject struct {
+	Params ListExamsParams
+}
+
+type ListExamsResponseObject interface {
+	VisitListExamsResponse(w http.ResponseWriter) error
+}
+
+type ListExams200JSONResponse ExamList
+
+func (response ListExams200JSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExams400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListExams400ApplicationProblemPlusJSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExams401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListExams401ApplicationProblemPlusJSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExams403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListExams403ApplicationProblemPlusJSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExams429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListExams429ApplicationProblemPlusJSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExams500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListExams500ApplicationProblemPlusJSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExams503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListExams503ApplicationProblemPlusJSONResponse) VisitListExamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExamRequestObject struct {
+	Body *CreateExamJSONRequestBody
+}
+
+type CreateExamResponseObject interface {
+	VisitCreateExamResponse(w http.ResponseWriter) error
+}
+
+type CreateExam201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateExam201JSONResponse struct {
+	Body    Exam
+	Headers CreateExam201ResponseHeaders
+}
+
+func (response CreateExam201JSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam400ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam401ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam403ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam409ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam413ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam415ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam429ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam500ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExam503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExam503ApplicationProblemPlusJSONResponse) VisitCreateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExamRequestObject struct {
+	ExamId ExamId `json:"examId"`
+}
+
+type DeleteExamResponseObject interface {
+	VisitDeleteExamResponse(w http.ResponseWriter) error
+}
+
+type DeleteExam204Response struct {
+}
+
+func (response DeleteExam204Response) VisitDeleteExamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteExam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam400ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam401ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam403ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam404ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam409ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam429ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam500ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteExam503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteExam503ApplicationProblemPlusJSONResponse) VisitDeleteExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExamRequestObject struct {
+	ExamId ExamId `json:"examId"`
+}
+
+type GetExamResponseObject interface {
+	VisitGetExamResponse(w http.ResponseWriter) error
+}
+
+type GetExam200ResponseHeaders struct {
+	ETag string
+}
+
+type GetExam200JSONResponse struct {
+	Body    Exam
+	Headers GetExam200ResponseHeaders
+}
+
+func (response GetExam200JSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam400ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam401ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam403ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam404ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam429ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam500ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExam503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetExam503ApplicationProblemPlusJSONResponse) VisitGetExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExamRequestObject struct {
+	ExamId                            ExamId `json:"examId"`
+	Params                            UpdateExamParams
+	JSONBody                          *UpdateExamJSONRequestBody
+	ApplicationMergePatchPlusJSONBody *UpdateExamApplicationMergePatchPlusJSONRequestBody
+}
+
+type UpdateExamResponseObject interface {
+	VisitUpdateExamResponse(w http.ResponseWriter) error
+}
+
+type UpdateExam200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateExam200JSONResponse struct {
+	Body    Exam
+	Headers UpdateExam200ResponseHeaders
+}
+
+func (response UpdateExam200JSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam400ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam401ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam403ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam404ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam409ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam412ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam413ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam415ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam429ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam500ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateExam503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateExam503ApplicationProblemPlusJSONResponse) VisitUpdateExamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapersRequestObject struct {
+	ExamId ExamId `json:"examId"`
+}
+
+type ListExamPapersResponseObject interface {
+	VisitListExamPapersResponse(w http.ResponseWriter) error
+}
+
+type ListExamPapers200JSONResponse ExamPaperList
+
+func (response ListExamPapers200JSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers400ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers401ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers403ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers404ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers429ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers500ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPapers503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPapers503ApplicationProblemPlusJSONResponse) VisitListExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapersRequestObject struct {
+	ExamId ExamId `json:"examId"`
+	Body   *ReplaceExamPapersJSONRequestBody
+}
+
+type ReplaceExamPapersResponseObject interface {
+	VisitReplaceExamPapersResponse(w http.ResponseWriter) error
+}
+
+type ReplaceExamPapers200JSONResponse ExamPaperList
+
+func (response ReplaceExamPapers200JSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers400ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers401ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers403ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers404ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers409ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers413ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers415ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers429ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers500ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceExamPapers503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceExamPapers503ApplicationProblemPlusJSONResponse) VisitReplaceExamPapersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResultsRequestObject struct {
+	ExamId    ExamId             `json:"examId"`
+	SubjectId openapi_types.UUID `json:"subjectId"`
+	Params    ListExamResultsParams
+}
+
+type ListExamResultsResponseObject interface {
+	VisitListExamResultsResponse(w http.ResponseWriter) error
+}
+
+type ListExamResults200ResponseHeaders struct {
+	ETag string
+}
+
+type ListExamResults200JSONResponse struct {
+	Body    ExamResultList
+	Headers ListExamResults200ResponseHeaders
+}
+
+func (response ListExamResults200JSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults400ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults401ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults403ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults404ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults429ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults500ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamResults503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamResults503ApplicationProblemPlusJSONResponse) VisitListExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResultsRequestObject struct {
+	ExamId    ExamId             `json:"examId"`
+	SubjectId openapi_types.UUID `json:"subjectId"`
+	Params    RecordExamResultsParams
+	Body      *RecordExamResultsJSONRequestBody
+}
+
+type RecordExamResultsResponseObject interface {
+	VisitRecordExamResultsResponse(w http.ResponseWriter) error
+}
+
+type RecordExamResults200ResponseHeaders struct {
+	ETag string
+}
+
+type RecordExamResults200JSONResponse struct {
+	Body    RecordedExamResults
+	Headers RecordExamResults200ResponseHeaders
+}
+
+func (response RecordExamResults200JSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults400ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults401ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults403ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults404ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults409ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults412ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults413ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults415ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults429ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults500ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordExamResults503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RecordExamResults503ApplicationProblemPlusJSONResponse) VisitRecordExamResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublicationsRequestObject struct {
+	ExamId ExamId `json:"examId"`
+	Params ListExamPublicationsParams
+}
+
+type ListExamPublicationsResponseObject interface {
+	VisitListExamPublicationsResponse(w http.ResponseWriter) error
+}
+
+type ListExamPublications200JSONResponse ExamPublicationList
+
+func (response ListExamPublications200JSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications400ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications401ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications403ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications404ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications429ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications500ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamPublications503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamPublications503ApplicationProblemPlusJSONResponse) VisitListExamPublicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListInstitutionsRequestObject struct {
 	Params ListInstitutionsParams
 }
@@ -8979,6 +12354,333 @@ type UpdateInstitution503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateInstitution503ApplicationProblemPlusJSONResponse) VisitUpdateInstitutionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScaleRequestObject struct {
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+}
+
+type GetGradingScaleResponseObject interface {
+	VisitGetGradingScaleResponse(w http.ResponseWriter) error
+}
+
+type GetGradingScale200JSONResponse GradingScale
+
+func (response GetGradingScale200JSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale400ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale401ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale403ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale404ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale429ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale500ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGradingScale503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetGradingScale503ApplicationProblemPlusJSONResponse) VisitGetGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScaleRequestObject struct {
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+	Body          *ReplaceGradingScaleJSONRequestBody
+}
+
+type ReplaceGradingScaleResponseObject interface {
+	VisitReplaceGradingScaleResponse(w http.ResponseWriter) error
+}
+
+type ReplaceGradingScale200JSONResponse GradingScale
+
+func (response ReplaceGradingScale200JSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale400ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale401ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale403ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale404ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale409ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale413ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale415ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale429ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale500ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceGradingScale503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplaceGradingScale503ApplicationProblemPlusJSONResponse) VisitReplaceGradingScaleResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12974,6 +16676,146 @@ func (response ReplaceGuardians503ApplicationProblemPlusJSONResponse) VisitRepla
 	return err
 }
 
+type ListStudentResultsRequestObject struct {
+	StudentId StudentId `json:"studentId"`
+	Params    ListStudentResultsParams
+}
+
+type ListStudentResultsResponseObject interface {
+	VisitListStudentResultsResponse(w http.ResponseWriter) error
+}
+
+type ListStudentResults200JSONResponse ReportCardList
+
+func (response ListStudentResults200JSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults400ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults401ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults403ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults404ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults429ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults500ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentResults503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStudentResults503ApplicationProblemPlusJSONResponse) VisitListStudentResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type TransferStudentRequestObject struct {
 	StudentId StudentId `json:"studentId"`
 	Params    TransferStudentParams
@@ -15300,6 +19142,12 @@ type StrictServerInterface interface {
 	// GetAttendanceSummary How many attended
 	// (GET /v1/attendance/summary)
 	GetAttendanceSummary(ctx context.Context, request GetAttendanceSummaryRequestObject) (GetAttendanceSummaryResponseObject, error)
+	// ListAuditEvents List audit events
+	// (GET /v1/audit-events)
+	ListAuditEvents(ctx context.Context, request ListAuditEventsRequestObject) (ListAuditEventsResponseObject, error)
+	// VerifyAuditEvents Verify the audit trail
+	// (POST /v1/audit-events/verify)
+	VerifyAuditEvents(ctx context.Context, request VerifyAuditEventsRequestObject) (VerifyAuditEventsResponseObject, error)
 	// Login Sign in
 	// (POST /v1/auth/login)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
@@ -15345,6 +19193,36 @@ type StrictServerInterface interface {
 	// UpdateClass Change a class
 	// (PATCH /v1/classes/{classId})
 	UpdateClass(ctx context.Context, request UpdateClassRequestObject) (UpdateClassResponseObject, error)
+	// ListExams List exams
+	// (GET /v1/exams)
+	ListExams(ctx context.Context, request ListExamsRequestObject) (ListExamsResponseObject, error)
+	// CreateExam Create an exam
+	// (POST /v1/exams)
+	CreateExam(ctx context.Context, request CreateExamRequestObject) (CreateExamResponseObject, error)
+	// DeleteExam Delete an exam
+	// (DELETE /v1/exams/{examId})
+	DeleteExam(ctx context.Context, request DeleteExamRequestObject) (DeleteExamResponseObject, error)
+	// GetExam Get an exam
+	// (GET /v1/exams/{examId})
+	GetExam(ctx context.Context, request GetExamRequestObject) (GetExamResponseObject, error)
+	// UpdateExam Change an exam, or take it a step further
+	// (PATCH /v1/exams/{examId})
+	UpdateExam(ctx context.Context, request UpdateExamRequestObject) (UpdateExamResponseObject, error)
+	// ListExamPapers An exam's papers
+	// (GET /v1/exams/{examId}/papers)
+	ListExamPapers(ctx context.Context, request ListExamPapersRequestObject) (ListExamPapersResponseObject, error)
+	// ReplaceExamPapers Replace an exam's papers
+	// (PUT /v1/exams/{examId}/papers)
+	ReplaceExamPapers(ctx context.Context, request ReplaceExamPapersRequestObject) (ReplaceExamPapersResponseObject, error)
+	// ListExamResults The mark sheet of a paper
+	// (GET /v1/exams/{examId}/papers/{subjectId}/results)
+	ListExamResults(ctx context.Context, request ListExamResultsRequestObject) (ListExamResultsResponseObject, error)
+	// RecordExamResults Enter results
+	// (PUT /v1/exams/{examId}/papers/{subjectId}/results)
+	RecordExamResults(ctx context.Context, request RecordExamResultsRequestObject) (RecordExamResultsResponseObject, error)
+	// ListExamPublications The published versions of an exam
+	// (GET /v1/exams/{examId}/publications)
+	ListExamPublications(ctx context.Context, request ListExamPublicationsRequestObject) (ListExamPublicationsResponseObject, error)
 	// ListInstitutions List institutions
 	// (GET /v1/institutions)
 	ListInstitutions(ctx context.Context, request ListInstitutionsRequestObject) (ListInstitutionsResponseObject, error)
@@ -15360,6 +19238,12 @@ type StrictServerInterface interface {
 	// UpdateInstitution Change an institution
 	// (PATCH /v1/institutions/{institutionId})
 	UpdateInstitution(ctx context.Context, request UpdateInstitutionRequestObject) (UpdateInstitutionResponseObject, error)
+	// GetGradingScale Get a grading scale
+	// (GET /v1/institutions/{institutionId}/grading-scale)
+	GetGradingScale(ctx context.Context, request GetGradingScaleRequestObject) (GetGradingScaleResponseObject, error)
+	// ReplaceGradingScale Replace a grading scale
+	// (PUT /v1/institutions/{institutionId}/grading-scale)
+	ReplaceGradingScale(ctx context.Context, request ReplaceGradingScaleRequestObject) (ReplaceGradingScaleResponseObject, error)
 	// ListPermissions List permissions
 	// (GET /v1/permissions)
 	ListPermissions(ctx context.Context, request ListPermissionsRequestObject) (ListPermissionsResponseObject, error)
@@ -15435,6 +19319,9 @@ type StrictServerInterface interface {
 	// ReplaceGuardians Replace a student's guardians
 	// (PUT /v1/students/{studentId}/guardians)
 	ReplaceGuardians(ctx context.Context, request ReplaceGuardiansRequestObject) (ReplaceGuardiansResponseObject, error)
+	// ListStudentResults A student's published results
+	// (GET /v1/students/{studentId}/results)
+	ListStudentResults(ctx context.Context, request ListStudentResultsRequestObject) (ListStudentResultsResponseObject, error)
 	// TransferStudent Transfer a student
 	// (POST /v1/students/{studentId}/transfer)
 	TransferStudent(ctx context.Context, request TransferStudentRequestObject) (TransferStudentResponseObject, error)
@@ -15804,6 +19691,77 @@ func (sh *strictHandler) GetAttendanceSummary(ctx echo.Context, params GetAttend
 		return err
 	} else if validResponse, ok := response.(GetAttendanceSummaryResponseObject); ok {
 		return validResponse.VisitGetAttendanceSummaryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAuditEvents operation middleware
+func (sh *strictHandler) ListAuditEvents(ctx echo.Context, params ListAuditEventsParams) error {
+	var request ListAuditEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAuditEvents(ctx.Request().Context(), request.(ListAuditEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAuditEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAuditEventsResponseObject); ok {
+		return validResponse.VisitListAuditEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// VerifyAuditEvents operation middleware
+func (sh *strictHandler) VerifyAuditEvents(ctx echo.Context) error {
+	var request VerifyAuditEventsRequestObject
+
+	var body VerifyAuditEventsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.VerifyAuditEvents(ctx.Request().Context(), request.(VerifyAuditEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VerifyAuditEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(VerifyAuditEventsResponseObject); ok {
+		return validResponse.VisitVerifyAuditEventsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -16332,6 +20290,379 @@ func (sh *strictHandler) UpdateClass(ctx echo.Context, classId openapi_types.UUI
 	return nil
 }
 
+// ListExams operation middleware
+func (sh *strictHandler) ListExams(ctx echo.Context, params ListExamsParams) error {
+	var request ListExamsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExams(ctx.Request().Context(), request.(ListExamsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExams")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListExamsResponseObject); ok {
+		return validResponse.VisitListExamsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateExam operation middleware
+func (sh *strictHandler) CreateExam(ctx echo.Context) error {
+	var request CreateExamRequestObject
+
+	var body CreateExamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateExam(ctx.Request().Context(), request.(CreateExamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateExam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateExamResponseObject); ok {
+		return validResponse.VisitCreateExamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteExam operation middleware
+func (sh *strictHandler) DeleteExam(ctx echo.Context, examId ExamId) error {
+	var request DeleteExamRequestObject
+
+	request.ExamId = examId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteExam(ctx.Request().Context(), request.(DeleteExamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteExam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteExamResponseObject); ok {
+		return validResponse.VisitDeleteExamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetExam operation middleware
+func (sh *strictHandler) GetExam(ctx echo.Context, examId ExamId) error {
+	var request GetExamRequestObject
+
+	request.ExamId = examId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetExam(ctx.Request().Context(), request.(GetExamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetExam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetExamResponseObject); ok {
+		return validResponse.VisitGetExamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateExam operation middleware
+func (sh *strictHandler) UpdateExam(ctx echo.Context, examId ExamId, params UpdateExamParams) error {
+	var request UpdateExamRequestObject
+
+	request.ExamId = examId
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body UpdateExamJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/merge-patch+json") {
+		var body UpdateExamApplicationMergePatchPlusJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.ApplicationMergePatchPlusJSONBody = &body
+
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateExam(ctx.Request().Context(), request.(UpdateExamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateExam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateExamResponseObject); ok {
+		return validResponse.VisitUpdateExamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListExamPapers operation middleware
+func (sh *strictHandler) ListExamPapers(ctx echo.Context, examId ExamId) error {
+	var request ListExamPapersRequestObject
+
+	request.ExamId = examId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExamPapers(ctx.Request().Context(), request.(ListExamPapersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExamPapers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListExamPapersResponseObject); ok {
+		return validResponse.VisitListExamPapersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceExamPapers operation middleware
+func (sh *strictHandler) ReplaceExamPapers(ctx echo.Context, examId ExamId) error {
+	var request ReplaceExamPapersRequestObject
+
+	request.ExamId = examId
+
+	var body ReplaceExamPapersJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceExamPapers(ctx.Request().Context(), request.(ReplaceExamPapersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceExamPapers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceExamPapersResponseObject); ok {
+		return validResponse.VisitReplaceExamPapersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListExamResults operation middleware
+func (sh *strictHandler) ListExamResults(ctx echo.Context, examId ExamId, subjectId openapi_types.UUID, params ListExamResultsParams) error {
+	var request ListExamResultsRequestObject
+
+	request.ExamId = examId
+	request.SubjectId = subjectId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExamResults(ctx.Request().Context(), request.(ListExamResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExamResults")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListExamResultsResponseObject); ok {
+		return validResponse.VisitListExamResultsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RecordExamResults operation middleware
+func (sh *strictHandler) RecordExamResults(ctx echo.Context, examId ExamId, subjectId openapi_types.UUID, params RecordExamResultsParams) error {
+	var request RecordExamResultsRequestObject
+
+	request.ExamId = examId
+	request.SubjectId = subjectId
+	request.Params = params
+
+	var body RecordExamResultsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RecordExamResults(ctx.Request().Context(), request.(RecordExamResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RecordExamResults")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RecordExamResultsResponseObject); ok {
+		return validResponse.VisitRecordExamResultsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListExamPublications operation middleware
+func (sh *strictHandler) ListExamPublications(ctx echo.Context, examId ExamId, params ListExamPublicationsParams) error {
+	var request ListExamPublicationsRequestObject
+
+	request.ExamId = examId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExamPublications(ctx.Request().Context(), request.(ListExamPublicationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExamPublications")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListExamPublicationsResponseObject); ok {
+		return validResponse.VisitListExamPublicationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListInstitutions operation middleware
 func (sh *strictHandler) ListInstitutions(ctx echo.Context, params ListInstitutionsParams) error {
 	var request ListInstitutionsRequestObject
@@ -16522,6 +20853,79 @@ func (sh *strictHandler) UpdateInstitution(ctx echo.Context, institutionId opena
 		return err
 	} else if validResponse, ok := response.(UpdateInstitutionResponseObject); ok {
 		return validResponse.VisitUpdateInstitutionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetGradingScale operation middleware
+func (sh *strictHandler) GetGradingScale(ctx echo.Context, institutionId openapi_types.UUID) error {
+	var request GetGradingScaleRequestObject
+
+	request.InstitutionId = institutionId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetGradingScale(ctx.Request().Context(), request.(GetGradingScaleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetGradingScale")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetGradingScaleResponseObject); ok {
+		return validResponse.VisitGetGradingScaleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceGradingScale operation middleware
+func (sh *strictHandler) ReplaceGradingScale(ctx echo.Context, institutionId openapi_types.UUID) error {
+	var request ReplaceGradingScaleRequestObject
+
+	request.InstitutionId = institutionId
+
+	var body ReplaceGradingScaleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceGradingScale(ctx.Request().Context(), request.(ReplaceGradingScaleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceGradingScale")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceGradingScaleResponseObject); ok {
+		return validResponse.VisitReplaceGradingScaleResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -17458,6 +21862,32 @@ func (sh *strictHandler) ReplaceGuardians(ctx echo.Context, studentId StudentId)
 		return err
 	} else if validResponse, ok := response.(ReplaceGuardiansResponseObject); ok {
 		return validResponse.VisitReplaceGuardiansResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListStudentResults operation middleware
+func (sh *strictHandler) ListStudentResults(ctx echo.Context, studentId StudentId, params ListStudentResultsParams) error {
+	var request ListStudentResultsRequestObject
+
+	request.StudentId = studentId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStudentResults(ctx.Request().Context(), request.(ListStudentResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStudentResults")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStudentResultsResponseObject); ok {
+		return validResponse.VisitListStudentResultsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -17,7 +17,35 @@ import (
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
+	"github.com/shopspring/decimal"
 )
+
+// Defines values for ActorKind.
+const (
+	ActorKindActorAnonymous ActorKind = "anonymous"
+	ActorKindActorDatabase  ActorKind = "database"
+	ActorKindActorJob       ActorKind = "job"
+	ActorKindActorOperator  ActorKind = "operator"
+	ActorKindActorUser      ActorKind = "user"
+)
+
+// Valid indicates whether the value is a known member of the ActorKind enum.
+func (e ActorKind) Valid() bool {
+	switch e {
+	case ActorKindActorAnonymous:
+		return true
+	case ActorKindActorDatabase:
+		return true
+	case ActorKindActorJob:
+		return true
+	case ActorKindActorOperator:
+		return true
+	case ActorKindActorUser:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for AttendanceStatus.
 const (
@@ -37,6 +65,63 @@ func (e AttendanceStatus) Valid() bool {
 	case AttendanceStatusLate:
 		return true
 	case AttendanceStatusPresent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditChange.
+const (
+	AuditChangeAuditAttempt AuditChange = "attempt"
+	AuditChangeAuditCreate  AuditChange = "create"
+	AuditChangeAuditDelete  AuditChange = "delete"
+	AuditChangeAuditUpdate  AuditChange = "update"
+)
+
+// Valid indicates whether the value is a known member of the AuditChange enum.
+func (e AuditChange) Valid() bool {
+	switch e {
+	case AuditChangeAuditAttempt:
+		return true
+	case AuditChangeAuditCreate:
+		return true
+	case AuditChangeAuditDelete:
+		return true
+	case AuditChangeAuditUpdate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditFaultKind.
+const (
+	AuditFaultKindFaultBroken    AuditFaultKind = "broken"
+	AuditFaultKindFaultDeleted   AuditFaultKind = "deleted"
+	AuditFaultKindFaultEdited    AuditFaultKind = "edited"
+	AuditFaultKindFaultReordered AuditFaultKind = "reordered"
+	AuditFaultKindFaultRewritten AuditFaultKind = "rewritten"
+	AuditFaultKindFaultTruncated AuditFaultKind = "truncated"
+	AuditFaultKindFaultUnsealed  AuditFaultKind = "unsealed"
+)
+
+// Valid indicates whether the value is a known member of the AuditFaultKind enum.
+func (e AuditFaultKind) Valid() bool {
+	switch e {
+	case AuditFaultKindFaultBroken:
+		return true
+	case AuditFaultKindFaultDeleted:
+		return true
+	case AuditFaultKindFaultEdited:
+		return true
+	case AuditFaultKindFaultReordered:
+		return true
+	case AuditFaultKindFaultRewritten:
+		return true
+	case AuditFaultKindFaultTruncated:
+		return true
+	case AuditFaultKindFaultUnsealed:
 		return true
 	default:
 		return false
@@ -94,6 +179,30 @@ func (e EnrollmentStatus) Valid() bool {
 	case EnrollmentStatusTransferred:
 		return true
 	case EnrollmentStatusWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExamStatus.
+const (
+	ExamStatusCompleted ExamStatus = "completed"
+	ExamStatusDraft     ExamStatus = "draft"
+	ExamStatusPublished ExamStatus = "published"
+	ExamStatusScheduled ExamStatus = "scheduled"
+)
+
+// Valid indicates whether the value is a known member of the ExamStatus enum.
+func (e ExamStatus) Valid() bool {
+	switch e {
+	case ExamStatusCompleted:
+		return true
+	case ExamStatusDraft:
+		return true
+	case ExamStatusPublished:
+		return true
+	case ExamStatusScheduled:
 		return true
 	default:
 		return false
@@ -412,6 +521,51 @@ func (e ListClassesParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListExamsParamsSort.
+const (
+	ListExamsParamsSortMinusStartDate ListExamsParamsSort = "-startDate"
+)
+
+// Valid indicates whether the value is a known member of the ListExamsParamsSort enum.
+func (e ListExamsParamsSort) Valid() bool {
+	switch e {
+	case ListExamsParamsSortMinusStartDate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListExamResultsParamsSort.
+const (
+	ListExamResultsParamsSortLastName ListExamResultsParamsSort = "lastName"
+)
+
+// Valid indicates whether the value is a known member of the ListExamResultsParamsSort enum.
+func (e ListExamResultsParamsSort) Valid() bool {
+	switch e {
+	case ListExamResultsParamsSortLastName:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListExamPublicationsParamsSort.
+const (
+	ListExamPublicationsParamsSortMinusVersion ListExamPublicationsParamsSort = "-version"
+)
+
+// Valid indicates whether the value is a known member of the ListExamPublicationsParamsSort enum.
+func (e ListExamPublicationsParamsSort) Valid() bool {
+	switch e {
+	case ListExamPublicationsParamsSortMinusVersion:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListInstitutionsParamsSort.
 const (
 	ListInstitutionsParamsSortName ListInstitutionsParamsSort = "name"
@@ -517,6 +671,21 @@ const (
 func (e ListEnrollmentsParamsSort) Valid() bool {
 	switch e {
 	case ListEnrollmentsParamsSortMinusStartedOn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStudentResultsParamsSort.
+const (
+	ListStudentResultsParamsSortMinusEndDate ListStudentResultsParamsSort = "-endDate"
+)
+
+// Valid indicates whether the value is a known member of the ListStudentResultsParamsSort enum.
+func (e ListStudentResultsParamsSort) Valid() bool {
+	switch e {
+	case ListStudentResultsParamsSortMinusEndDate:
 		return true
 	default:
 		return false
@@ -646,6 +815,10 @@ type AcademicYearPatch struct {
 	StartDate *openapi_types.Date `json:"startDate,omitempty"`
 }
 
+// ActorKind Who did it: somebody signed in or not, who runs the service by a command, a periodic task, or somebody with direct access
+// to the database.
+type ActorKind string
+
 // AdmittedStudents The students that were admitted.
 type AdmittedStudents struct {
 	// Data The students, in the order of the request.
@@ -685,6 +858,137 @@ type AttendanceSummary struct {
 	To openapi_types.Date `json:"to"`
 }
 
+// AuditChange What became of the row; or `attempt`, of a user: a password or a code was tried. If it was right, the same request left what
+// it was for: a session that was created, a password that was changed.
+type AuditChange string
+
+// AuditContent What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+// when there is nothing to show.
+type AuditContent = json.RawMessage
+
+// AuditEvent One row that was created, changed or deleted, or one try to sign in.
+type AuditEvent struct {
+	// Action What was done: an operationId of this document, a periodic task or a command.
+	Action string `json:"action"`
+
+	// ActorId The user who did it.
+	ActorId *openapi_types.UUID `json:"actorId,omitempty"`
+
+	// ActorKind Who did it: somebody signed in or not, who runs the service by a command, a periodic task, or somebody with direct access
+	// to the database.
+	ActorKind ActorKind `json:"actorKind"`
+
+	// After What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+	// when there is nothing to show.
+	After *AuditContent `json:"after,omitempty"`
+
+	// Before What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+	// when there is nothing to show.
+	Before *AuditContent `json:"before,omitempty"`
+
+	// Change What became of the row; or `attempt`, of a user: a password or a code was tried. If it was right, the same request left what
+	// it was for: a session that was created, a password that was changed.
+	Change AuditChange `json:"change"`
+
+	// ErasedAt When `before` and `after` were erased; absent when they were not.
+	ErasedAt *time.Time `json:"erasedAt,omitempty"`
+
+	// Id The event; ids are in the order of time.
+	Id openapi_types.UUID `json:"id"`
+
+	// RecordedAt When it was written.
+	RecordedAt time.Time `json:"recordedAt"`
+
+	// RemoteAddress The network address that asked.
+	RemoteAddress *string `json:"remoteAddress,omitempty"`
+
+	// RequestId The request in the log.
+	RequestId *string `json:"requestId,omitempty"`
+
+	// ResourceId Which row; of a row that links two, such as `studentGuardian`, the first. Absent when somebody tried to sign in as nobody who is there.
+	ResourceId *openapi_types.UUID `json:"resourceId,omitempty"`
+
+	// ResourceType What kind of row: `student`, `enrollment`, `userRole`.
+	ResourceType string `json:"resourceType"`
+
+	// SessionId The session in which it was done.
+	SessionId *openapi_types.UUID `json:"sessionId,omitempty"`
+}
+
+// AuditEventList A page of a list.
+type AuditEventList struct {
+	// Data The rows.
+	Data []AuditEvent `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// AuditFault The first thing that is wrong.
+type AuditFault struct {
+	// EventId The event; absent when it is not known.
+	EventId *openapi_types.UUID `json:"eventId,omitempty"`
+
+	// Kind `edited`, `deleted`, `reordered`: of an event. `broken`: a place is not the one that was made there. `truncated`, `rewritten`:
+	// the chain does not have the head that was sent. `unsealed`: an event that was not written by the service.
+	Kind AuditFaultKind `json:"kind"`
+
+	// Message What is wrong, for people.
+	Message string `json:"message"`
+
+	// Position The place in the chain; absent for an event without one.
+	Position *int64 `json:"position,omitempty"`
+}
+
+// AuditFaultKind `edited`, `deleted`, `reordered`: of an event. `broken`: a place is not the one that was made there. `truncated`, `rewritten`:
+// the chain does not have the head that was sent. `unsealed`: an event that was not written by the service.
+type AuditFaultKind string
+
+// AuditHead A place of the chain with its hash, as the log has it.
+type AuditHead struct {
+	// Hash Its hash, 64 hexadecimal digits.
+	Hash string `json:"hash"`
+
+	// Position The place, from 1.
+	Position int64 `json:"position"`
+}
+
+// AuditVerification What a verification has found.
+type AuditVerification struct {
+	// Checked Places that are good.
+	Checked int64 `json:"checked"`
+
+	// Erased Of them, those whose event has no content any more.
+	Erased int64 `json:"erased"`
+
+	// Fault The first thing that is wrong.
+	Fault *AuditFault `json:"fault,omitempty"`
+
+	// Head A place of the chain with its hash, as the log has it.
+	Head *AuditHead `json:"head,omitempty"`
+
+	// IsComplete Whether all was looked at. Not so when something is wrong, or the time was over.
+	IsComplete bool `json:"isComplete"`
+
+	// IsIntact Whether nothing is wrong, as far as it was looked at.
+	IsIntact bool `json:"isIntact"`
+
+	// NextPosition Where to go on, when the time was over.
+	NextPosition *int64 `json:"nextPosition,omitempty"`
+}
+
+// AuditVerificationInput What to verify; all of it when empty.
+type AuditVerificationInput struct {
+	// From The first place; that of the chain when absent.
+	From *int64 `json:"from,omitempty"`
+
+	// Head A place of the chain with its hash, as the log has it.
+	Head *AuditHead `json:"head,omitempty"`
+
+	// To The last place; that of the chain when absent.
+	To *int64 `json:"to,omitempty"`
+}
+
 // BloodGroup Blood group.
 type BloodGroup string
 
@@ -707,6 +1011,24 @@ type CalendarReplacement struct {
 
 	// Terms Up to twelve, in any order.
 	Terms []TermInput `json:"terms"`
+}
+
+// CardAttendance Attendance up to the exam: from the first day of its term, or else of the year, to its last day. None without a day in a register.
+type CardAttendance struct {
+	// Attended Of these, days on which the student came, late or not.
+	Attended int32 `json:"attended"`
+
+	// Days Days on which the student was in a register.
+	Days int32 `json:"days"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// Rate 0 to 100, at most two decimal places.
+	Rate Percentage `json:"rate"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
 }
 
 // Class A grade of an institution.
@@ -875,6 +1197,228 @@ type EnrollmentList struct {
 // EnrollmentStatus Whether the enrollment is open, or how it ended.
 type EnrollmentStatus string
 
+// Exam An exam of a class.
+type Exam struct {
+	// AcademicYearId The year.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"createdAt"`
+
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Id Its id.
+	Id openapi_types.UUID `json:"id"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+
+	// Status How far an exam is.
+	Status ExamStatus `json:"status"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// ExamCreate An exam to be created.
+type ExamCreate struct {
+	// AcademicYearId A year of the class's institution.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// EndDate The last day, not before the first; in the year.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// Name The name, unique in the class and year.
+	Name string `json:"name"`
+
+	// StartDate The first day; in the year.
+	StartDate openapi_types.Date `json:"startDate"`
+}
+
+// ExamList A page of a list.
+type ExamList struct {
+	// Data The rows.
+	Data []Exam `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamPaper What a subject is in an exam.
+type ExamPaper struct {
+	// HeldOn The day.
+	HeldOn *openapi_types.Date `json:"heldOn,omitempty"`
+
+	// IsElective Whether not everybody takes it.
+	IsElective bool `json:"isElective"`
+
+	// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+	MaxMarks MaxMarks `json:"maxMarks"`
+
+	// SubjectId The subject.
+	SubjectId openapi_types.UUID `json:"subjectId"`
+
+	// SubjectName Its name.
+	SubjectName string `json:"subjectName"`
+
+	// Weight What marks are multiplied by in the total: 0.01 to 9999.99, at most two decimal places.
+	Weight Weight `json:"weight"`
+}
+
+// ExamPaperInput A paper to be set.
+type ExamPaperInput struct {
+	// HeldOn The day, between the exam's first and last.
+	HeldOn *openapi_types.Date `json:"heldOn,omitempty"`
+
+	// IsElective Whether it can be published although not everybody has a result.
+	IsElective *bool `json:"isElective,omitempty"`
+
+	// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+	MaxMarks MaxMarks `json:"maxMarks"`
+
+	// SubjectId An active subject of the institution.
+	SubjectId openapi_types.UUID `json:"subjectId"`
+
+	// Weight What marks are multiplied by in the total.
+	Weight *decimal.Decimal `json:"weight,omitempty"`
+}
+
+// ExamPaperList All papers of an exam.
+type ExamPaperList struct {
+	// Data The rows.
+	Data []ExamPaper `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamPaperReplacement The papers that an exam has from now on.
+type ExamPaperReplacement struct {
+	// Papers In their order; one a subject.
+	Papers []ExamPaperInput `json:"papers"`
+}
+
+// ExamPatch What changes of an exam.
+type ExamPatch struct {
+	// EndDate The last day, not before the first; in the year.
+	EndDate *openapi_types.Date `json:"endDate,omitempty"`
+
+	// Name The name, unique in the class and year.
+	Name *string `json:"name,omitempty"`
+
+	// StartDate The first day; in the year.
+	StartDate *openapi_types.Date `json:"startDate,omitempty"`
+
+	// Status How far an exam is.
+	Status *ExamStatus `json:"status,omitempty"`
+}
+
+// ExamPublication A published version of an exam.
+type ExamPublication struct {
+	// PublishedAt When.
+	PublishedAt time.Time `json:"publishedAt"`
+
+	// PublishedBy The user.
+	PublishedBy openapi_types.UUID `json:"publishedBy"`
+
+	// Reason Why it was corrected; absent for the first.
+	Reason *string `json:"reason,omitempty"`
+
+	// Version 1 for the first publishing.
+	Version int32 `json:"version"`
+}
+
+// ExamPublicationList A page of a list.
+type ExamPublicationList struct {
+	// Data The rows.
+	Data []ExamPublication `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamResult Somebody who takes an exam, with the result in one paper where there is one.
+type ExamResult struct {
+	// Absent Whether the student did not sit the paper.
+	Absent bool `json:"absent"`
+
+	// FirstName First name.
+	FirstName string `json:"firstName"`
+
+	// GradedAt When it was entered.
+	GradedAt *time.Time `json:"gradedAt,omitempty"`
+
+	// GradedBy The user who entered it; absent while nobody has.
+	GradedBy *openapi_types.UUID `json:"gradedBy,omitempty"`
+
+	// LastName Last name.
+	LastName string `json:"lastName"`
+
+	// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+	Marks *Marks `json:"marks,omitempty"`
+
+	// Remark What is said of it.
+	Remark *string `json:"remark,omitempty"`
+
+	// RollNumber The number in the section.
+	RollNumber *int32 `json:"rollNumber,omitempty"`
+
+	// SectionId The section in which the student takes the exam.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// StudentId The student.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// ExamResultEntries Results in one paper.
+type ExamResultEntries struct {
+	// Reason Why a published exam is corrected; of others there is none.
+	Reason *string `json:"reason,omitempty"`
+
+	// Results Each student once.
+	Results []ExamResultEntry `json:"results"`
+}
+
+// ExamResultEntry The result of a student, marks or absence.
+type ExamResultEntry struct {
+	// Absent Whether the student did not sit the paper; then there are no marks.
+	Absent *bool `json:"absent,omitempty"`
+
+	// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+	Marks *Marks `json:"marks,omitempty"`
+
+	// Remark Shown on the report card; none when absent from the request.
+	Remark *string `json:"remark,omitempty"`
+
+	// StudentId Somebody who takes the exam.
+	StudentId openapi_types.UUID `json:"studentId"`
+}
+
+// ExamResultList A page of a list.
+type ExamResultList struct {
+	// Data The rows.
+	Data []ExamResult `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// ExamStatus How far an exam is.
+type ExamStatus string
+
 // FieldError One fault of a request.
 type FieldError struct {
 	// Code The rule that was broken: the schema keyword (`required`, `format`, `maxLength` ...) or a name of ours (`unique`, `reference` ...).
@@ -898,6 +1442,36 @@ type FieldErrorIn string
 
 // Gender Gender.
 type Gender string
+
+// GradePoints 0 to 99.99, at most two decimal places.
+type GradePoints = decimal.Decimal
+
+// GradingBand A grade.
+type GradingBand struct {
+	// MinPercentage 0 to 100, at most two decimal places.
+	MinPercentage Percentage `json:"minPercentage"`
+
+	// Name The grade.
+	Name string `json:"name"`
+
+	// Points 0 to 99.99, at most two decimal places.
+	Points *GradePoints `json:"points,omitempty"`
+}
+
+// GradingScale How percentages become grades.
+type GradingScale struct {
+	// Bands The grades, the best first.
+	Bands []GradingBand `json:"bands"`
+
+	// IsDefault Whether the institution has set none.
+	IsDefault bool `json:"isDefault"`
+}
+
+// GradingScaleReplacement The scale from now on.
+type GradingScaleReplacement struct {
+	// Bands In any order; empty for the default.
+	Bands []GradingBand `json:"bands"`
+}
 
 // Guardian A guardian of a student.
 type Guardian struct {
@@ -1115,6 +1689,12 @@ type MarkInput struct {
 	StudentId openapi_types.UUID `json:"studentId"`
 }
 
+// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+type Marks = decimal.Decimal
+
+// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+type MaxMarks = decimal.Decimal
+
 // MfaActivation A session with a fresh token, and the recovery codes.
 type MfaActivation struct {
 	// CsrfToken Send it as `X-CSRF-Token`; only when the session is a cookie.
@@ -1228,6 +1808,9 @@ type PasswordChange struct {
 	NewPassword NewPassword `json:"newPassword"`
 }
 
+// Percentage 0 to 100, at most two decimal places.
+type Percentage = decimal.Decimal
+
 // Permission Something that a role can permit.
 type Permission struct {
 	// Description What it permits.
@@ -1273,6 +1856,12 @@ type Problem struct {
 // Reach On what the permissions hold: on institutions (all, or the one that an assignment is limited to), on the sections that
 // the user teaches, or on the students that the user is a guardian of.
 type Reach string
+
+// RecordedExamResults The results that were written.
+type RecordedExamResults struct {
+	// Data The results, by name.
+	Data []ExamResult `json:"data"`
+}
 
 // Register The attendance of a section on a day.
 type Register struct {
@@ -1339,6 +1928,72 @@ type RegisterMarks struct {
 
 // Relationship What the guardian is to the student.
 type Relationship string
+
+// ReportCard What was published of a student in an exam. It stays as it is.
+type ReportCard struct {
+	// Absences Papers among them that the student did not sit.
+	Absences int32 `json:"absences"`
+
+	// AcademicYearId The year.
+	AcademicYearId openapi_types.UUID `json:"academicYearId"`
+
+	// Attendance Attendance up to the exam: from the first day of its term, or else of the year, to its last day. None without a day in a register.
+	Attendance *CardAttendance `json:"attendance,omitempty"`
+
+	// ClassId The class.
+	ClassId openapi_types.UUID `json:"classId"`
+
+	// EndDate The last day.
+	EndDate openapi_types.Date `json:"endDate"`
+
+	// ExamId The exam.
+	ExamId openapi_types.UUID `json:"examId"`
+
+	// ExamName Its name.
+	ExamName string `json:"examName"`
+
+	// Grade The overall grade; none with an absence.
+	Grade *string `json:"grade,omitempty"`
+
+	// Percentage 0 to 100, at most two decimal places.
+	Percentage *Percentage `json:"percentage,omitempty"`
+
+	// Points 0 to 99.99, at most two decimal places.
+	Points *GradePoints `json:"points,omitempty"`
+
+	// PublishedAt When this version was published.
+	PublishedAt time.Time `json:"publishedAt"`
+
+	// Rank The place in the section; who has the same total shares it. None with an absence.
+	Rank *int32 `json:"rank,omitempty"`
+
+	// SectionId The section in which the student took the exam.
+	SectionId openapi_types.UUID `json:"sectionId"`
+
+	// StartDate The first day.
+	StartDate openapi_types.Date `json:"startDate"`
+
+	// Subjects The papers that the student has a result in, in the exam's order.
+	Subjects []SubjectResult `json:"subjects"`
+
+	// TotalMarks A sum of marks times their weights, exact.
+	TotalMarks TotalMarks `json:"totalMarks"`
+
+	// TotalMaxMarks A sum of marks times their weights, exact.
+	TotalMaxMarks TotalMarks `json:"totalMaxMarks"`
+
+	// Version 1 for the first publishing; one more for every correction.
+	Version int32 `json:"version"`
+}
+
+// ReportCardList A page of a list.
+type ReportCardList struct {
+	// Data The rows.
+	Data []ReportCard `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
 
 // Role What somebody is in the school, and so may do.
 type Role struct {
@@ -1921,6 +2576,42 @@ type SubjectPatch struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// SubjectResult A subject on a report card.
+type SubjectResult struct {
+	// Absent Whether the student did not sit the paper.
+	Absent bool `json:"absent"`
+
+	// Grade The grade.
+	Grade *string `json:"grade,omitempty"`
+
+	// IsElective Whether not everybody took it.
+	IsElective bool `json:"isElective"`
+
+	// Marks Marks, exact: 0 to 9999.99, at most two decimal places.
+	Marks *Marks `json:"marks,omitempty"`
+
+	// MaxMarks What a paper is worth at most: 0.01 to 9999.99, at most two decimal places.
+	MaxMarks MaxMarks `json:"maxMarks"`
+
+	// Percentage 0 to 100, at most two decimal places.
+	Percentage *Percentage `json:"percentage,omitempty"`
+
+	// Points 0 to 99.99, at most two decimal places.
+	Points *GradePoints `json:"points,omitempty"`
+
+	// Remark What the teacher says of it.
+	Remark *string `json:"remark,omitempty"`
+
+	// SubjectId The subject.
+	SubjectId openapi_types.UUID `json:"subjectId"`
+
+	// SubjectName Its name when it was published.
+	SubjectName string `json:"subjectName"`
+
+	// Weight What marks are multiplied by in the total: 0.01 to 9999.99, at most two decimal places.
+	Weight Weight `json:"weight"`
+}
+
 // Teacher A teacher of a section.
 type Teacher struct {
 	// FirstName First name.
@@ -1983,6 +2674,9 @@ type TermInput struct {
 	// StartDate The first day.
 	StartDate openapi_types.Date `json:"startDate"`
 }
+
+// TotalMarks A sum of marks times their weights, exact.
+type TotalMarks = decimal.Decimal
 
 // TotpCode The six digits that the app shows.
 type TotpCode = string
@@ -2092,6 +2786,9 @@ type UserPatch struct {
 // Weekday A day of the week.
 type Weekday string
 
+// Weight What marks are multiplied by in the total: 0.01 to 9999.99, at most two decimal places.
+type Weight = decimal.Decimal
+
 // Withdrawal How an enrollment ends.
 type Withdrawal struct {
 	// EndedOn The last day; today (UTC) when absent.
@@ -2103,6 +2800,9 @@ type Withdrawal struct {
 
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// ExamId defines model for ExamId.
+type ExamId = openapi_types.UUID
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
@@ -2230,6 +2930,36 @@ type GetAttendanceSummaryParams struct {
 	SectionId *openapi_types.UUID `form:"sectionId,omitempty" json:"sectionId,omitempty"`
 }
 
+// ListAuditEventsParams defines parameters for ListAuditEvents.
+type ListAuditEventsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// From Only from this time on.
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only before this time.
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// ActorId Only what this user did.
+	ActorId *openapi_types.UUID `form:"actorId,omitempty" json:"actorId,omitempty"`
+
+	// Action Only of this operation, task or command.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// ResourceType Only of this kind of row: `student`, `enrollment`, `userRole`.
+	ResourceType *string `form:"resourceType,omitempty" json:"resourceType,omitempty"`
+
+	// ResourceId Only of this row.
+	ResourceId *openapi_types.UUID `form:"resourceId,omitempty" json:"resourceId,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -2268,6 +2998,90 @@ type ListClassesParams struct {
 
 // ListClassesParamsSort defines parameters for ListClasses.
 type ListClassesParamsSort string
+
+// ListExamsParams defines parameters for ListExams.
+type ListExamsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListExamsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// InstitutionId Only those of this institution.
+	InstitutionId *openapi_types.UUID `form:"institutionId,omitempty" json:"institutionId,omitempty"`
+
+	// AcademicYearId Only those of this year.
+	AcademicYearId *openapi_types.UUID `form:"academicYearId,omitempty" json:"academicYearId,omitempty"`
+
+	// ClassId Only those of this class.
+	ClassId *openapi_types.UUID `form:"classId,omitempty" json:"classId,omitempty"`
+
+	// Status Only those with this status.
+	Status *ExamStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// ListExamsParamsSort defines parameters for ListExams.
+type ListExamsParamsSort string
+
+// UpdateExamParams defines parameters for UpdateExam.
+type UpdateExamParams struct {
+	// IfMatch Change only if it is still this version (RFC 9110).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListExamResultsParams defines parameters for ListExamResults.
+type ListExamResultsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListExamResultsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// SectionId Only this section.
+	SectionId *openapi_types.UUID `form:"sectionId,omitempty" json:"sectionId,omitempty"`
+}
+
+// ListExamResultsParamsSort defines parameters for ListExamResults.
+type ListExamResultsParamsSort string
+
+// RecordExamResultsParams defines parameters for RecordExamResults.
+type RecordExamResultsParams struct {
+	// SectionId The students must be in this section.
+	SectionId *openapi_types.UUID `form:"sectionId,omitempty" json:"sectionId,omitempty"`
+
+	// IfMatch Change only if it is still this version (RFC 9110).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListExamPublicationsParams defines parameters for ListExamPublications.
+type ListExamPublicationsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListExamPublicationsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListExamPublicationsParamsSort defines parameters for ListExamPublications.
+type ListExamPublicationsParamsSort string
 
 // ListInstitutionsParams defines parameters for ListInstitutions.
 type ListInstitutionsParams struct {
@@ -2443,6 +3257,33 @@ type ListEnrollmentsParams struct {
 // ListEnrollmentsParamsSort defines parameters for ListEnrollments.
 type ListEnrollmentsParamsSort string
 
+// ListStudentResultsParams defines parameters for ListStudentResults.
+type ListStudentResultsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort The order of the list.
+	Sort *ListStudentResultsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// AcademicYearId Only exams of this year.
+	AcademicYearId *openapi_types.UUID `form:"academicYearId,omitempty" json:"academicYearId,omitempty"`
+
+	// ExamId Only this exam.
+	ExamId *openapi_types.UUID `form:"examId,omitempty" json:"examId,omitempty"`
+
+	// Version This version instead of the latest; an exam that has none such is left out.
+	Version *int32 `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// ListStudentResultsParamsSort defines parameters for ListStudentResults.
+type ListStudentResultsParamsSort string
+
 // TransferStudentParams defines parameters for TransferStudent.
 type TransferStudentParams struct {
 	// IfMatch Change only if it is still this version (RFC 9110).
@@ -2533,6 +3374,9 @@ type UpdateAcademicYearApplicationMergePatchPlusJSONRequestBody = AcademicYearPa
 // ReplaceCalendarJSONRequestBody defines body for ReplaceCalendar for application/json ContentType.
 type ReplaceCalendarJSONRequestBody = CalendarReplacement
 
+// VerifyAuditEventsJSONRequestBody defines body for VerifyAuditEvents for application/json ContentType.
+type VerifyAuditEventsJSONRequestBody = AuditVerificationInput
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
@@ -2554,6 +3398,21 @@ type UpdateClassJSONRequestBody = ClassPatch
 // UpdateClassApplicationMergePatchPlusJSONRequestBody defines body for UpdateClass for application/merge-patch+json ContentType.
 type UpdateClassApplicationMergePatchPlusJSONRequestBody = ClassPatch
 
+// CreateExamJSONRequestBody defines body for CreateExam for application/json ContentType.
+type CreateExamJSONRequestBody = ExamCreate
+
+// UpdateExamJSONRequestBody defines body for UpdateExam for application/json ContentType.
+type UpdateExamJSONRequestBody = ExamPatch
+
+// UpdateExamApplicationMergePatchPlusJSONRequestBody defines body for UpdateExam for application/merge-patch+json ContentType.
+type UpdateExamApplicationMergePatchPlusJSONRequestBody = ExamPatch
+
+// ReplaceExamPapersJSONRequestBody defines body for ReplaceExamPapers for application/json ContentType.
+type ReplaceExamPapersJSONRequestBody = ExamPaperReplacement
+
+// RecordExamResultsJSONRequestBody defines body for RecordExamResults for application/json ContentType.
+type RecordExamResultsJSONRequestBody = ExamResultEntries
+
 // CreateInstitutionJSONRequestBody defines body for CreateInstitution for application/json ContentType.
 type CreateInstitutionJSONRequestBody = InstitutionCreate
 
@@ -2562,6 +3421,9 @@ type UpdateInstitutionJSONRequestBody = InstitutionPatch
 
 // UpdateInstitutionApplicationMergePatchPlusJSONRequestBody defines body for UpdateInstitution for application/merge-patch+json ContentType.
 type UpdateInstitutionApplicationMergePatchPlusJSONRequestBody = InstitutionPatch
+
+// ReplaceGradingScaleJSONRequestBody defines body for ReplaceGradingScale for application/json ContentType.
+type ReplaceGradingScaleJSONRequestBody = GradingScaleReplacement
 
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleCreate
@@ -2814,6 +3676,39 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/attendance/summary (the `GetAttendanceSummary` operationId).
 	GetAttendanceSummary(ctx context.Context, params *GetAttendanceSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAuditEvents List audit events
+	//
+	// Who wrote what, from where: every row that was created, changed or deleted left an event in the same transaction, also
+	// sign-ins (`session`, `create`), sign-outs, and roles given and taken (`userRole`). So did every password or code that was tried. The latest first. Of personal data an
+	// event holds only what is enough to recognise it by (`a***@e***.org`), of secrets nothing.
+	//
+	// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
+	ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyAuditEventsWithBody Verify the audit trail
+	//
+	// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+	// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+	// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+	// `rollcall audit verify`. Nothing is written.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+	VerifyAuditEventsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyAuditEvents Verify the audit trail
+	//
+	// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+	// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+	// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+	// `rollcall audit verify`. Nothing is written.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+	VerifyAuditEvents(ctx context.Context, body VerifyAuditEventsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// LoginWithBody Sign in
 	//
 	// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
@@ -3026,6 +3921,168 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/classes/{classId} (the `UpdateClass` operationId).
 	UpdateClassWithApplicationMergePatchPlusJSONBody(ctx context.Context, classId openapi_types.UUID, body UpdateClassApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListExams List exams
+	//
+	// An exam is that of one class in one academic year, so that each class is scheduled, graded and published by itself.
+	// The latest first. Drafts are for those who make exams and those who teach the class.
+	//
+	// Corresponds with GET /v1/exams (the `ListExams` operationId).
+	ListExams(ctx context.Context, params *ListExamsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateExamWithBody Create an exam
+	//
+	// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+	CreateExamWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateExam Create an exam
+	//
+	// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+	CreateExam(ctx context.Context, body CreateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteExam Delete an exam
+	//
+	// Only a draft without results goes, with its papers.
+	//
+	// Corresponds with DELETE /v1/exams/{examId} (the `DeleteExam` operationId).
+	DeleteExam(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetExam Get an exam
+	//
+	// One exam.
+	//
+	// Corresponds with GET /v1/exams/{examId} (the `GetExam` operationId).
+	GetExam(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateExamWithBody Change an exam, or take it a step further
+	//
+	// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+	// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+	// names the ones there are. Name and dates can change until the exam is completed.
+	//
+	// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+	// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+	// (`PUT .../results`), which publishes the next version.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+	UpdateExamWithBody(ctx context.Context, examId ExamId, params *UpdateExamParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateExam Change an exam, or take it a step further
+	//
+	// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+	// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+	// names the ones there are. Name and dates can change until the exam is completed.
+	//
+	// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+	// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+	// (`PUT .../results`), which publishes the next version.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+	UpdateExam(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateExamWithApplicationMergePatchPlusJSONBody Change an exam, or take it a step further
+	//
+	// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+	// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+	// names the ones there are. Name and dates can change until the exam is completed.
+	//
+	// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+	// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+	// (`PUT .../results`), which publishes the next version.
+	//
+	// Takes a body of the `application/merge-patch+json` content type.
+	//
+	// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+	UpdateExamWithApplicationMergePatchPlusJSONBody(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListExamPapers An exam's papers
+	//
+	// All papers, in their order. There is one for each subject.
+	//
+	// Corresponds with GET /v1/exams/{examId}/papers (the `ListExamPapers` operationId).
+	ListExamPapers(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceExamPapersWithBody Replace an exam's papers
+	//
+	// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+	// paper that has results already stays, with the marks and weight that it has.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+	ReplaceExamPapersWithBody(ctx context.Context, examId ExamId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceExamPapers Replace an exam's papers
+	//
+	// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+	// paper that has results already stays, with the marks and weight that it has.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+	ReplaceExamPapers(ctx context.Context, examId ExamId, body ReplaceExamPapersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListExamResults The mark sheet of a paper
+	//
+	// Everybody who takes the exam, with the result where there is one; by name. Those take it who were in the class at a time
+	// between its first and its last day. The `ETag` is the version of the mark sheet: of the section that is asked for, or of
+	// all that the caller sees.
+	//
+	// Corresponds with GET /v1/exams/{examId}/papers/{subjectId}/results (the `ListExamResults` operationId).
+	ListExamResults(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *ListExamResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RecordExamResultsWithBody Enter results
+	//
+	// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+	// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+	// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+	//
+	// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+	// to the mark sheet since.
+	//
+	// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+	// publishes the next version; the one before can still be read.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+	RecordExamResultsWithBody(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RecordExamResults Enter results
+	//
+	// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+	// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+	// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+	//
+	// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+	// to the mark sheet since.
+	//
+	// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+	// publishes the next version; the one before can still be read.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+	RecordExamResults(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, body RecordExamResultsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListExamPublications The published versions of an exam
+	//
+	// The first publishing and every correction, the latest first. None of an exam that is not published.
+	//
+	// Corresponds with GET /v1/exams/{examId}/publications (the `ListExamPublications` operationId).
+	ListExamPublications(ctx context.Context, examId ExamId, params *ListExamPublicationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListInstitutions List institutions
 	//
 	// An institution is a school or a campus of the group. Listed by name.
@@ -3091,6 +4148,34 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /v1/institutions/{institutionId} (the `UpdateInstitution` operationId).
 	UpdateInstitutionWithApplicationMergePatchPlusJSONBody(ctx context.Context, institutionId openapi_types.UUID, body UpdateInstitutionApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetGradingScale Get a grading scale
+	//
+	// The grades that results of the institution get from now on, the best first. One that has set none has the nine grades
+	// of the CBSE.
+	//
+	// Corresponds with GET /v1/institutions/{institutionId}/grading-scale (the `GetGradingScale` operationId).
+	GetGradingScale(ctx context.Context, institutionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceGradingScaleWithBody Replace a grading scale
+	//
+	// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+	// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+	ReplaceGradingScaleWithBody(ctx context.Context, institutionId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceGradingScale Replace a grading scale
+	//
+	// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+	// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+	ReplaceGradingScale(ctx context.Context, institutionId openapi_types.UUID, body ReplaceGradingScaleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPermissions List permissions
 	//
@@ -3427,6 +4512,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /v1/students/{studentId}/guardians (the `ReplaceGuardians` operationId).
 	ReplaceGuardians(ctx context.Context, studentId StudentId, body ReplaceGuardiansJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListStudentResults A student's published results
+	//
+	// What was published of a student, the latest exam first: a report card an exam, in its latest version, or in the one that
+	// is asked for. docs/exams.md says how totals, absences, grades, ranks and versions come about.
+	//
+	// Corresponds with GET /v1/students/{studentId}/results (the `ListStudentResults` operationId).
+	ListStudentResults(ctx context.Context, studentId StudentId, params *ListStudentResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// TransferStudentWithBody Transfer a student
 	//
@@ -3877,6 +4970,69 @@ func (c *Client) GetAttendanceSummary(ctx context.Context, params *GetAttendance
 	return c.Client.Do(req)
 }
 
+// ListAuditEvents List audit events
+//
+// Who wrote what, from where: every row that was created, changed or deleted left an event in the same transaction, also
+// sign-ins (`session`, `create`), sign-outs, and roles given and taken (`userRole`). So did every password or code that was tried. The latest first. Of personal data an
+// event holds only what is enough to recognise it by (`a***@e***.org`), of secrets nothing.
+//
+// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
+func (c *Client) ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAuditEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyAuditEventsWithBody Verify the audit trail
+//
+// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+// `rollcall audit verify`. Nothing is written.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+func (c *Client) VerifyAuditEventsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyAuditEventsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyAuditEvents Verify the audit trail
+//
+// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+// `rollcall audit verify`. Nothing is written.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+func (c *Client) VerifyAuditEvents(ctx context.Context, body VerifyAuditEventsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyAuditEventsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // LoginWithBody Sign in
 //
 // Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
@@ -4309,6 +5465,318 @@ func (c *Client) UpdateClassWithApplicationMergePatchPlusJSONBody(ctx context.Co
 	return c.Client.Do(req)
 }
 
+// ListExams List exams
+//
+// An exam is that of one class in one academic year, so that each class is scheduled, graded and published by itself.
+// The latest first. Drafts are for those who make exams and those who teach the class.
+//
+// Corresponds with GET /v1/exams (the `ListExams` operationId).
+func (c *Client) ListExams(ctx context.Context, params *ListExamsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListExamsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateExamWithBody Create an exam
+//
+// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+func (c *Client) CreateExamWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExamRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateExam Create an exam
+//
+// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+func (c *Client) CreateExam(ctx context.Context, body CreateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExamRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteExam Delete an exam
+//
+// Only a draft without results goes, with its papers.
+//
+// Corresponds with DELETE /v1/exams/{examId} (the `DeleteExam` operationId).
+func (c *Client) DeleteExam(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteExamRequest(c.Server, examId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetExam Get an exam
+//
+// One exam.
+//
+// Corresponds with GET /v1/exams/{examId} (the `GetExam` operationId).
+func (c *Client) GetExam(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetExamRequest(c.Server, examId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateExamWithBody Change an exam, or take it a step further
+//
+// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+// names the ones there are. Name and dates can change until the exam is completed.
+//
+// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+// (`PUT .../results`), which publishes the next version.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+func (c *Client) UpdateExamWithBody(ctx context.Context, examId ExamId, params *UpdateExamParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateExamRequestWithBody(c.Server, examId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateExam Change an exam, or take it a step further
+//
+// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+// names the ones there are. Name and dates can change until the exam is completed.
+//
+// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+// (`PUT .../results`), which publishes the next version.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+func (c *Client) UpdateExam(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateExamRequest(c.Server, examId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateExamWithApplicationMergePatchPlusJSONBody Change an exam, or take it a step further
+//
+// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+// names the ones there are. Name and dates can change until the exam is completed.
+//
+// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+// (`PUT .../results`), which publishes the next version.
+//
+// Takes a body of the `application/merge-patch+json` content type.
+//
+// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+func (c *Client) UpdateExamWithApplicationMergePatchPlusJSONBody(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateExamRequestWithApplicationMergePatchPlusJSONBody(c.Server, examId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListExamPapers An exam's papers
+//
+// All papers, in their order. There is one for each subject.
+//
+// Corresponds with GET /v1/exams/{examId}/papers (the `ListExamPapers` operationId).
+func (c *Client) ListExamPapers(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListExamPapersRequest(c.Server, examId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceExamPapersWithBody Replace an exam's papers
+//
+// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+// paper that has results already stays, with the marks and weight that it has.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+func (c *Client) ReplaceExamPapersWithBody(ctx context.Context, examId ExamId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceExamPapersRequestWithBody(c.Server, examId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceExamPapers Replace an exam's papers
+//
+// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+// paper that has results already stays, with the marks and weight that it has.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+func (c *Client) ReplaceExamPapers(ctx context.Context, examId ExamId, body ReplaceExamPapersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceExamPapersRequest(c.Server, examId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListExamResults The mark sheet of a paper
+//
+// Everybody who takes the exam, with the result where there is one; by name. Those take it who were in the class at a time
+// between its first and its last day. The `ETag` is the version of the mark sheet: of the section that is asked for, or of
+// all that the caller sees.
+//
+// Corresponds with GET /v1/exams/{examId}/papers/{subjectId}/results (the `ListExamResults` operationId).
+func (c *Client) ListExamResults(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *ListExamResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListExamResultsRequest(c.Server, examId, subjectId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RecordExamResultsWithBody Enter results
+//
+// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+//
+// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+// to the mark sheet since.
+//
+// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+// publishes the next version; the one before can still be read.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+func (c *Client) RecordExamResultsWithBody(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecordExamResultsRequestWithBody(c.Server, examId, subjectId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RecordExamResults Enter results
+//
+// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+//
+// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+// to the mark sheet since.
+//
+// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+// publishes the next version; the one before can still be read.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+func (c *Client) RecordExamResults(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, body RecordExamResultsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecordExamResultsRequest(c.Server, examId, subjectId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListExamPublications The published versions of an exam
+//
+// The first publishing and every correction, the latest first. None of an exam that is not published.
+//
+// Corresponds with GET /v1/exams/{examId}/publications (the `ListExamPublications` operationId).
+func (c *Client) ListExamPublications(ctx context.Context, examId ExamId, params *ListExamPublicationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListExamPublicationsRequest(c.Server, examId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListInstitutions List institutions
 //
 // An institution is a school or a campus of the group. Listed by name.
@@ -4445,6 +5913,64 @@ func (c *Client) UpdateInstitution(ctx context.Context, institutionId openapi_ty
 // Corresponds with PATCH /v1/institutions/{institutionId} (the `UpdateInstitution` operationId).
 func (c *Client) UpdateInstitutionWithApplicationMergePatchPlusJSONBody(ctx context.Context, institutionId openapi_types.UUID, body UpdateInstitutionApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateInstitutionRequestWithApplicationMergePatchPlusJSONBody(c.Server, institutionId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetGradingScale Get a grading scale
+//
+// The grades that results of the institution get from now on, the best first. One that has set none has the nine grades
+// of the CBSE.
+//
+// Corresponds with GET /v1/institutions/{institutionId}/grading-scale (the `GetGradingScale` operationId).
+func (c *Client) GetGradingScale(ctx context.Context, institutionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetGradingScaleRequest(c.Server, institutionId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceGradingScaleWithBody Replace a grading scale
+//
+// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+func (c *Client) ReplaceGradingScaleWithBody(ctx context.Context, institutionId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceGradingScaleRequestWithBody(c.Server, institutionId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceGradingScale Replace a grading scale
+//
+// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+func (c *Client) ReplaceGradingScale(ctx context.Context, institutionId openapi_types.UUID, body ReplaceGradingScaleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceGradingScaleRequest(c.Server, institutionId, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5161,6 +6687,24 @@ func (c *Client) ReplaceGuardiansWithBody(ctx context.Context, studentId Student
 // Corresponds with PUT /v1/students/{studentId}/guardians (the `ReplaceGuardians` operationId).
 func (c *Client) ReplaceGuardians(ctx context.Context, studentId StudentId, body ReplaceGuardiansJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceGuardiansRequest(c.Server, studentId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListStudentResults A student's published results
+//
+// What was published of a student, the latest exam first: a report card an exam, in its latest version, or in the one that
+// is asked for. docs/exams.md says how totals, absences, grades, ranks and versions come about.
+//
+// Corresponds with GET /v1/students/{studentId}/results (the `ListStudentResults` operationId).
+func (c *Client) ListStudentResults(ctx context.Context, studentId StudentId, params *ListStudentResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListStudentResultsRequest(c.Server, studentId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6173,6 +7717,196 @@ func NewGetAttendanceSummaryRequest(server string, params *GetAttendanceSummaryP
 	return req, nil
 }
 
+// NewListAuditEventsRequest constructs an http.Request for the ListAuditEvents method
+func NewListAuditEventsRequest(server string, params *ListAuditEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/audit-events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actorId", *params.ActorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resourceType", *params.ResourceType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resourceId", *params.ResourceId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewVerifyAuditEventsRequest calls the generic VerifyAuditEvents builder with application/json body
+func NewVerifyAuditEventsRequest(server string, body VerifyAuditEventsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewVerifyAuditEventsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewVerifyAuditEventsRequestWithBody constructs an http.Request for the VerifyAuditEvents method, with any body, and a specified content type
+func NewVerifyAuditEventsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/audit-events/verify")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewLoginRequest calls the generic Login builder with application/json body
 func NewLoginRequest(server string, body LoginJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -6833,6 +8567,715 @@ func NewUpdateClassRequestWithBody(server string, classId openapi_types.UUID, co
 	return req, nil
 }
 
+// NewListExamsRequest constructs an http.Request for the ListExams method
+func NewListExamsRequest(server string, params *ListExamsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.InstitutionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "institutionId", *params.InstitutionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AcademicYearId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "academicYearId", *params.AcademicYearId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ClassId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "classId", *params.ClassId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateExamRequest calls the generic CreateExam builder with application/json body
+func NewCreateExamRequest(server string, body CreateExamJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateExamRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateExamRequestWithBody constructs an http.Request for the CreateExam method, with any body, and a specified content type
+func NewCreateExamRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteExamRequest constructs an http.Request for the DeleteExam method
+func NewDeleteExamRequest(server string, examId ExamId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetExamRequest constructs an http.Request for the GetExam method
+func NewGetExamRequest(server string, examId ExamId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateExamRequest calls the generic UpdateExam builder with application/json body
+func NewUpdateExamRequest(server string, examId ExamId, params *UpdateExamParams, body UpdateExamJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateExamRequestWithBody(server, examId, params, "application/json", bodyReader)
+}
+
+// NewUpdateExamRequestWithApplicationMergePatchPlusJSONBody calls the generic UpdateExam builder with application/merge-patch+json body
+func NewUpdateExamRequestWithApplicationMergePatchPlusJSONBody(server string, examId ExamId, params *UpdateExamParams, body UpdateExamApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateExamRequestWithBody(server, examId, params, "application/merge-patch+json", bodyReader)
+}
+
+// NewUpdateExamRequestWithBody constructs an http.Request for the UpdateExam method, with any body, and a specified content type
+func NewUpdateExamRequestWithBody(server string, examId ExamId, params *UpdateExamParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListExamPapersRequest constructs an http.Request for the ListExamPapers method
+func NewListExamPapersRequest(server string, examId ExamId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s/papers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReplaceExamPapersRequest calls the generic ReplaceExamPapers builder with application/json body
+func NewReplaceExamPapersRequest(server string, examId ExamId, body ReplaceExamPapersJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceExamPapersRequestWithBody(server, examId, "application/json", bodyReader)
+}
+
+// NewReplaceExamPapersRequestWithBody constructs an http.Request for the ReplaceExamPapers method, with any body, and a specified content type
+func NewReplaceExamPapersRequestWithBody(server string, examId ExamId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s/papers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListExamResultsRequest constructs an http.Request for the ListExamResults method
+func NewListExamResultsRequest(server string, examId ExamId, subjectId openapi_types.UUID, params *ListExamResultsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "subjectId", subjectId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s/papers/%s/results", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SectionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sectionId", *params.SectionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRecordExamResultsRequest calls the generic RecordExamResults builder with application/json body
+func NewRecordExamResultsRequest(server string, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, body RecordExamResultsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRecordExamResultsRequestWithBody(server, examId, subjectId, params, "application/json", bodyReader)
+}
+
+// NewRecordExamResultsRequestWithBody constructs an http.Request for the RecordExamResults method, with any body, and a specified content type
+func NewRecordExamResultsRequestWithBody(server string, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "subjectId", subjectId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s/papers/%s/results", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.SectionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sectionId", *params.SectionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListExamPublicationsRequest constructs an http.Request for the ListExamPublications method
+func NewListExamPublicationsRequest(server string, examId ExamId, params *ListExamPublicationsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "examId", examId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exams/%s/publications", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListInstitutionsRequest constructs an http.Request for the ListInstitutions method
 func NewListInstitutionsRequest(server string, params *ListInstitutionsParams) (*http.Request, error) {
 	var err error
@@ -7080,6 +9523,87 @@ func NewUpdateInstitutionRequestWithBody(server string, institutionId openapi_ty
 	}
 
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetGradingScaleRequest constructs an http.Request for the GetGradingScale method
+func NewGetGradingScaleRequest(server string, institutionId openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "institutionId", institutionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/institutions/%s/grading-scale", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReplaceGradingScaleRequest calls the generic ReplaceGradingScale builder with application/json body
+func NewReplaceGradingScaleRequest(server string, institutionId openapi_types.UUID, body ReplaceGradingScaleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceGradingScaleRequestWithBody(server, institutionId, "application/json", bodyReader)
+}
+
+// NewReplaceGradingScaleRequestWithBody constructs an http.Request for the ReplaceGradingScale method, with any body, and a specified content type
+func NewReplaceGradingScaleRequestWithBody(server string, institutionId openapi_types.UUID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "institutionId", institutionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/institutions/%s/grading-scale", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -8601,6 +11125,139 @@ func NewReplaceGuardiansRequestWithBody(server string, studentId StudentId, cont
 	return req, nil
 }
 
+// NewListStudentResultsRequest constructs an http.Request for the ListStudentResults method
+func NewListStudentResultsRequest(server string, studentId StudentId, params *ListStudentResultsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "studentId", studentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/students/%s/results", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AcademicYearId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "academicYearId", *params.AcademicYearId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ExamId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "examId", *params.ExamId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewTransferStudentRequest calls the generic TransferStudent builder with application/json body
 func NewTransferStudentRequest(server string, studentId StudentId, params *TransferStudentParams, body TransferStudentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -9603,6 +12260,41 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/attendance/summary (the `GetAttendanceSummary` operationId).
 	GetAttendanceSummaryWithResponse(ctx context.Context, params *GetAttendanceSummaryParams, reqEditors ...RequestEditorFn) (*GetAttendanceSummaryResponse, error)
 
+	// ListAuditEventsWithResponse List audit events
+	//
+	// Who wrote what, from where: every row that was created, changed or deleted left an event in the same transaction, also
+	// sign-ins (`session`, `create`), sign-outs, and roles given and taken (`userRole`). So did every password or code that was tried. The latest first. Of personal data an
+	// event holds only what is enough to recognise it by (`a***@e***.org`), of secrets nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
+	ListAuditEventsWithResponse(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*ListAuditEventsResponse, error)
+
+	// VerifyAuditEventsWithBodyWithResponse Verify the audit trail
+	//
+	// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+	// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+	// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+	// `rollcall audit verify`. Nothing is written.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+	VerifyAuditEventsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyAuditEventsResponse, error)
+
+	// VerifyAuditEventsWithResponse Verify the audit trail
+	//
+	// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+	// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+	// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+	// `rollcall audit verify`. Nothing is written.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+	VerifyAuditEventsWithResponse(ctx context.Context, body VerifyAuditEventsJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifyAuditEventsResponse, error)
+
 	// LoginWithBodyWithResponse Sign in
 	//
 	// Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
@@ -9833,6 +12525,180 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/classes/{classId} (the `UpdateClass` operationId).
 	UpdateClassWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, classId openapi_types.UUID, body UpdateClassApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateClassResponse, error)
 
+	// ListExamsWithResponse List exams
+	//
+	// An exam is that of one class in one academic year, so that each class is scheduled, graded and published by itself.
+	// The latest first. Drafts are for those who make exams and those who teach the class.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exams (the `ListExams` operationId).
+	ListExamsWithResponse(ctx context.Context, params *ListExamsParams, reqEditors ...RequestEditorFn) (*ListExamsResponse, error)
+
+	// CreateExamWithBodyWithResponse Create an exam
+	//
+	// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+	CreateExamWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateExamResponse, error)
+
+	// CreateExamWithResponse Create an exam
+	//
+	// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+	CreateExamWithResponse(ctx context.Context, body CreateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateExamResponse, error)
+
+	// DeleteExamWithResponse Delete an exam
+	//
+	// Only a draft without results goes, with its papers.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/exams/{examId} (the `DeleteExam` operationId).
+	DeleteExamWithResponse(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*DeleteExamResponse, error)
+
+	// GetExamWithResponse Get an exam
+	//
+	// One exam.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exams/{examId} (the `GetExam` operationId).
+	GetExamWithResponse(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*GetExamResponse, error)
+
+	// UpdateExamWithBodyWithResponse Change an exam, or take it a step further
+	//
+	// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+	// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+	// names the ones there are. Name and dates can change until the exam is completed.
+	//
+	// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+	// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+	// (`PUT .../results`), which publishes the next version.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+	UpdateExamWithBodyWithResponse(ctx context.Context, examId ExamId, params *UpdateExamParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateExamResponse, error)
+
+	// UpdateExamWithResponse Change an exam, or take it a step further
+	//
+	// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+	// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+	// names the ones there are. Name and dates can change until the exam is completed.
+	//
+	// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+	// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+	// (`PUT .../results`), which publishes the next version.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+	UpdateExamWithResponse(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateExamResponse, error)
+
+	// UpdateExamWithApplicationMergePatchPlusJSONBodyWithResponse Change an exam, or take it a step further
+	//
+	// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+	// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+	// names the ones there are. Name and dates can change until the exam is completed.
+	//
+	// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+	// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+	// (`PUT .../results`), which publishes the next version.
+	//
+	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+	UpdateExamWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateExamResponse, error)
+
+	// ListExamPapersWithResponse An exam's papers
+	//
+	// All papers, in their order. There is one for each subject.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exams/{examId}/papers (the `ListExamPapers` operationId).
+	ListExamPapersWithResponse(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*ListExamPapersResponse, error)
+
+	// ReplaceExamPapersWithBodyWithResponse Replace an exam's papers
+	//
+	// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+	// paper that has results already stays, with the marks and weight that it has.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+	ReplaceExamPapersWithBodyWithResponse(ctx context.Context, examId ExamId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceExamPapersResponse, error)
+
+	// ReplaceExamPapersWithResponse Replace an exam's papers
+	//
+	// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+	// paper that has results already stays, with the marks and weight that it has.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+	ReplaceExamPapersWithResponse(ctx context.Context, examId ExamId, body ReplaceExamPapersJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceExamPapersResponse, error)
+
+	// ListExamResultsWithResponse The mark sheet of a paper
+	//
+	// Everybody who takes the exam, with the result where there is one; by name. Those take it who were in the class at a time
+	// between its first and its last day. The `ETag` is the version of the mark sheet: of the section that is asked for, or of
+	// all that the caller sees.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exams/{examId}/papers/{subjectId}/results (the `ListExamResults` operationId).
+	ListExamResultsWithResponse(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *ListExamResultsParams, reqEditors ...RequestEditorFn) (*ListExamResultsResponse, error)
+
+	// RecordExamResultsWithBodyWithResponse Enter results
+	//
+	// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+	// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+	// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+	//
+	// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+	// to the mark sheet since.
+	//
+	// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+	// publishes the next version; the one before can still be read.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+	RecordExamResultsWithBodyWithResponse(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecordExamResultsResponse, error)
+
+	// RecordExamResultsWithResponse Enter results
+	//
+	// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+	// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+	// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+	//
+	// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+	// to the mark sheet since.
+	//
+	// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+	// publishes the next version; the one before can still be read.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+	RecordExamResultsWithResponse(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, body RecordExamResultsJSONRequestBody, reqEditors ...RequestEditorFn) (*RecordExamResultsResponse, error)
+
+	// ListExamPublicationsWithResponse The published versions of an exam
+	//
+	// The first publishing and every correction, the latest first. None of an exam that is not published.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exams/{examId}/publications (the `ListExamPublications` operationId).
+	ListExamPublicationsWithResponse(ctx context.Context, examId ExamId, params *ListExamPublicationsParams, reqEditors ...RequestEditorFn) (*ListExamPublicationsResponse, error)
+
 	// ListInstitutionsWithResponse List institutions
 	//
 	// An institution is a school or a campus of the group. Listed by name.
@@ -9904,6 +12770,36 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /v1/institutions/{institutionId} (the `UpdateInstitution` operationId).
 	UpdateInstitutionWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, institutionId openapi_types.UUID, body UpdateInstitutionApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateInstitutionResponse, error)
+
+	// GetGradingScaleWithResponse Get a grading scale
+	//
+	// The grades that results of the institution get from now on, the best first. One that has set none has the nine grades
+	// of the CBSE.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/institutions/{institutionId}/grading-scale (the `GetGradingScale` operationId).
+	GetGradingScaleWithResponse(ctx context.Context, institutionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetGradingScaleResponse, error)
+
+	// ReplaceGradingScaleWithBodyWithResponse Replace a grading scale
+	//
+	// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+	// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+	ReplaceGradingScaleWithBodyWithResponse(ctx context.Context, institutionId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceGradingScaleResponse, error)
+
+	// ReplaceGradingScaleWithResponse Replace a grading scale
+	//
+	// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+	// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+	ReplaceGradingScaleWithResponse(ctx context.Context, institutionId openapi_types.UUID, body ReplaceGradingScaleJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceGradingScaleResponse, error)
 
 	// ListPermissionsWithResponse List permissions
 	//
@@ -10270,6 +13166,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /v1/students/{studentId}/guardians (the `ReplaceGuardians` operationId).
 	ReplaceGuardiansWithResponse(ctx context.Context, studentId StudentId, body ReplaceGuardiansJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceGuardiansResponse, error)
+
+	// ListStudentResultsWithResponse A student's published results
+	//
+	// What was published of a student, the latest exam first: a report card an exam, in its latest version, or in the one that
+	// is asked for. docs/exams.md says how totals, absences, grades, ranks and versions come about.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/students/{studentId}/results (the `ListStudentResults` operationId).
+	ListStudentResultsWithResponse(ctx context.Context, studentId StudentId, params *ListStudentResultsParams, reqEditors ...RequestEditorFn) (*ListStudentResultsResponse, error)
 
 	// TransferStudentWithBodyWithResponse Transfer a student
 	//
@@ -11546,6 +14452,239 @@ func (r GetAttendanceSummaryResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetAttendanceSummaryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListAuditEventsResponse401Headers the declared response headers of an HTTP 401 response for ListAuditEvents
+type ListAuditEventsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListAuditEventsResponse429Headers the declared response headers of an HTTP 429 response for ListAuditEvents
+type ListAuditEventsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListAuditEventsResponse503Headers the declared response headers of an HTTP 503 response for ListAuditEvents
+type ListAuditEventsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListAuditEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuditEventList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListAuditEventsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListAuditEventsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListAuditEventsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAuditEventsResponse) GetJSON200() *AuditEventList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListAuditEventsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListAuditEventsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListAuditEventsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListAuditEventsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListAuditEventsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListAuditEventsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAuditEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAuditEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAuditEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAuditEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// VerifyAuditEventsResponse401Headers the declared response headers of an HTTP 401 response for VerifyAuditEvents
+type VerifyAuditEventsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// VerifyAuditEventsResponse429Headers the declared response headers of an HTTP 429 response for VerifyAuditEvents
+type VerifyAuditEventsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// VerifyAuditEventsResponse503Headers the declared response headers of an HTTP 503 response for VerifyAuditEvents
+type VerifyAuditEventsResponse503Headers struct {
+	RetryAfter int
+}
+
+type VerifyAuditEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuditVerification
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *VerifyAuditEventsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *VerifyAuditEventsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *VerifyAuditEventsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r VerifyAuditEventsResponse) GetJSON200() *AuditVerification {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r VerifyAuditEventsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r VerifyAuditEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r VerifyAuditEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r VerifyAuditEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r VerifyAuditEventsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13317,6 +16456,1256 @@ func (r UpdateClassResponse) ContentType() string {
 	return ""
 }
 
+// ListExamsResponse401Headers the declared response headers of an HTTP 401 response for ListExams
+type ListExamsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListExamsResponse429Headers the declared response headers of an HTTP 429 response for ListExams
+type ListExamsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListExamsResponse503Headers the declared response headers of an HTTP 503 response for ListExams
+type ListExamsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListExamsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExamList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListExamsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListExamsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListExamsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListExamsResponse) GetJSON200() *ExamList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListExamsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListExamsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListExamsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListExamsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListExamsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListExamsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListExamsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListExamsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListExamsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListExamsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateExamResponse201Headers the declared response headers of an HTTP 201 response for CreateExam
+type CreateExamResponse201Headers struct {
+	ETag     string
+	Location string
+}
+
+// CreateExamResponse401Headers the declared response headers of an HTTP 401 response for CreateExam
+type CreateExamResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateExamResponse429Headers the declared response headers of an HTTP 429 response for CreateExam
+type CreateExamResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// CreateExamResponse503Headers the declared response headers of an HTTP 503 response for CreateExam
+type CreateExamResponse503Headers struct {
+	RetryAfter int
+}
+
+type CreateExamResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Exam
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateExamResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateExamResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateExamResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateExamResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateExamResponse) GetJSON201() *Exam {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateExamResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateExamResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateExamResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateExamResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateExamResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteExamResponse401Headers the declared response headers of an HTTP 401 response for DeleteExam
+type DeleteExamResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteExamResponse429Headers the declared response headers of an HTTP 429 response for DeleteExam
+type DeleteExamResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// DeleteExamResponse503Headers the declared response headers of an HTTP 503 response for DeleteExam
+type DeleteExamResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeleteExamResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteExamResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteExamResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteExamResponse503Headers
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteExamResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteExamResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteExamResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteExamResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteExamResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetExamResponse200Headers the declared response headers of an HTTP 200 response for GetExam
+type GetExamResponse200Headers struct {
+	ETag string
+}
+
+// GetExamResponse401Headers the declared response headers of an HTTP 401 response for GetExam
+type GetExamResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetExamResponse429Headers the declared response headers of an HTTP 429 response for GetExam
+type GetExamResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// GetExamResponse503Headers the declared response headers of an HTTP 503 response for GetExam
+type GetExamResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetExamResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Exam
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetExamResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetExamResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetExamResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetExamResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetExamResponse) GetJSON200() *Exam {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetExamResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetExamResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetExamResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetExamResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetExamResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateExamResponse200Headers the declared response headers of an HTTP 200 response for UpdateExam
+type UpdateExamResponse200Headers struct {
+	ETag string
+}
+
+// UpdateExamResponse401Headers the declared response headers of an HTTP 401 response for UpdateExam
+type UpdateExamResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// UpdateExamResponse429Headers the declared response headers of an HTTP 429 response for UpdateExam
+type UpdateExamResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// UpdateExamResponse503Headers the declared response headers of an HTTP 503 response for UpdateExam
+type UpdateExamResponse503Headers struct {
+	RetryAfter int
+}
+
+type UpdateExamResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Exam
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationproblemJSON412 *PreconditionFailed
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateExamResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UpdateExamResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateExamResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *UpdateExamResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateExamResponse) GetJSON200() *Exam {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON412() *PreconditionFailed {
+	return r.ApplicationproblemJSON412
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r UpdateExamResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateExamResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateExamResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateExamResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateExamResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListExamPapersResponse401Headers the declared response headers of an HTTP 401 response for ListExamPapers
+type ListExamPapersResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListExamPapersResponse429Headers the declared response headers of an HTTP 429 response for ListExamPapers
+type ListExamPapersResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListExamPapersResponse503Headers the declared response headers of an HTTP 503 response for ListExamPapers
+type ListExamPapersResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListExamPapersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExamPaperList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListExamPapersResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListExamPapersResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListExamPapersResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListExamPapersResponse) GetJSON200() *ExamPaperList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListExamPapersResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListExamPapersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListExamPapersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListExamPapersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListExamPapersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceExamPapersResponse401Headers the declared response headers of an HTTP 401 response for ReplaceExamPapers
+type ReplaceExamPapersResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ReplaceExamPapersResponse429Headers the declared response headers of an HTTP 429 response for ReplaceExamPapers
+type ReplaceExamPapersResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ReplaceExamPapersResponse503Headers the declared response headers of an HTTP 503 response for ReplaceExamPapers
+type ReplaceExamPapersResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReplaceExamPapersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExamPaperList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ReplaceExamPapersResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ReplaceExamPapersResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReplaceExamPapersResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplaceExamPapersResponse) GetJSON200() *ExamPaperList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReplaceExamPapersResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplaceExamPapersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceExamPapersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceExamPapersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceExamPapersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListExamResultsResponse200Headers the declared response headers of an HTTP 200 response for ListExamResults
+type ListExamResultsResponse200Headers struct {
+	ETag string
+}
+
+// ListExamResultsResponse401Headers the declared response headers of an HTTP 401 response for ListExamResults
+type ListExamResultsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListExamResultsResponse429Headers the declared response headers of an HTTP 429 response for ListExamResults
+type ListExamResultsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListExamResultsResponse503Headers the declared response headers of an HTTP 503 response for ListExamResults
+type ListExamResultsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListExamResultsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExamResultList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListExamResultsResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListExamResultsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListExamResultsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListExamResultsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListExamResultsResponse) GetJSON200() *ExamResultList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListExamResultsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListExamResultsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListExamResultsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListExamResultsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListExamResultsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RecordExamResultsResponse200Headers the declared response headers of an HTTP 200 response for RecordExamResults
+type RecordExamResultsResponse200Headers struct {
+	ETag string
+}
+
+// RecordExamResultsResponse401Headers the declared response headers of an HTTP 401 response for RecordExamResults
+type RecordExamResultsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RecordExamResultsResponse429Headers the declared response headers of an HTTP 429 response for RecordExamResults
+type RecordExamResultsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// RecordExamResultsResponse503Headers the declared response headers of an HTTP 503 response for RecordExamResults
+type RecordExamResultsResponse503Headers struct {
+	RetryAfter int
+}
+
+type RecordExamResultsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RecordedExamResults
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationproblemJSON412 *PreconditionFailed
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RecordExamResultsResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RecordExamResultsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RecordExamResultsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RecordExamResultsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RecordExamResultsResponse) GetJSON200() *RecordedExamResults {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON412() *PreconditionFailed {
+	return r.ApplicationproblemJSON412
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RecordExamResultsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RecordExamResultsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RecordExamResultsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RecordExamResultsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RecordExamResultsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListExamPublicationsResponse401Headers the declared response headers of an HTTP 401 response for ListExamPublications
+type ListExamPublicationsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListExamPublicationsResponse429Headers the declared response headers of an HTTP 429 response for ListExamPublications
+type ListExamPublicationsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListExamPublicationsResponse503Headers the declared response headers of an HTTP 503 response for ListExamPublications
+type ListExamPublicationsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListExamPublicationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExamPublicationList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListExamPublicationsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListExamPublicationsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListExamPublicationsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListExamPublicationsResponse) GetJSON200() *ExamPublicationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListExamPublicationsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListExamPublicationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListExamPublicationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListExamPublicationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListExamPublicationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListInstitutionsResponse401Headers the declared response headers of an HTTP 401 response for ListInstitutions
 type ListInstitutionsResponse401Headers struct {
 	WWWAuthenticate string
@@ -13911,6 +18300,253 @@ func (r UpdateInstitutionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdateInstitutionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetGradingScaleResponse401Headers the declared response headers of an HTTP 401 response for GetGradingScale
+type GetGradingScaleResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetGradingScaleResponse429Headers the declared response headers of an HTTP 429 response for GetGradingScale
+type GetGradingScaleResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// GetGradingScaleResponse503Headers the declared response headers of an HTTP 503 response for GetGradingScale
+type GetGradingScaleResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetGradingScaleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *GradingScale
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetGradingScaleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetGradingScaleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetGradingScaleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetGradingScaleResponse) GetJSON200() *GradingScale {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetGradingScaleResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetGradingScaleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetGradingScaleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetGradingScaleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetGradingScaleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceGradingScaleResponse401Headers the declared response headers of an HTTP 401 response for ReplaceGradingScale
+type ReplaceGradingScaleResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ReplaceGradingScaleResponse429Headers the declared response headers of an HTTP 429 response for ReplaceGradingScale
+type ReplaceGradingScaleResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ReplaceGradingScaleResponse503Headers the declared response headers of an HTTP 503 response for ReplaceGradingScale
+type ReplaceGradingScaleResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReplaceGradingScaleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *GradingScale
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *ContentTooLarge
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *UnsupportedMediaType
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ReplaceGradingScaleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ReplaceGradingScaleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReplaceGradingScaleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplaceGradingScaleResponse) GetJSON200() *GradingScale {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON413() *ContentTooLarge {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReplaceGradingScaleResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplaceGradingScaleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceGradingScaleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceGradingScaleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceGradingScaleResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16974,6 +21610,119 @@ func (r ReplaceGuardiansResponse) ContentType() string {
 	return ""
 }
 
+// ListStudentResultsResponse401Headers the declared response headers of an HTTP 401 response for ListStudentResults
+type ListStudentResultsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListStudentResultsResponse429Headers the declared response headers of an HTTP 429 response for ListStudentResults
+type ListStudentResultsResponse429Headers struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+
+// ListStudentResultsResponse503Headers the declared response headers of an HTTP 503 response for ListStudentResults
+type ListStudentResultsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListStudentResultsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReportCardList
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Unauthorized
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Forbidden
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *TooManyRequests
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListStudentResultsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListStudentResultsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListStudentResultsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListStudentResultsResponse) GetJSON200() *ReportCardList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON401() *Unauthorized {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON403() *Forbidden {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON429() *TooManyRequests {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON500() *InternalError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListStudentResultsResponse) GetApplicationproblemJSON503() *Unavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListStudentResultsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListStudentResultsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListStudentResultsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListStudentResultsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // TransferStudentResponse200Headers the declared response headers of an HTTP 200 response for TransferStudent
 type TransferStudentResponse200Headers struct {
 	ETag string
@@ -18911,6 +23660,59 @@ func (c *ClientWithResponses) GetAttendanceSummaryWithResponse(ctx context.Conte
 	return ParseGetAttendanceSummaryResponse(rsp)
 }
 
+// ListAuditEventsWithResponse List audit events
+//
+// Who wrote what, from where: every row that was created, changed or deleted left an event in the same transaction, also
+// sign-ins (`session`, `create`), sign-outs, and roles given and taken (`userRole`). So did every password or code that was tried. The latest first. Of personal data an
+// event holds only what is enough to recognise it by (`a***@e***.org`), of secrets nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
+func (c *ClientWithResponses) ListAuditEventsWithResponse(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*ListAuditEventsResponse, error) {
+	rsp, err := c.ListAuditEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAuditEventsResponse(rsp)
+}
+
+// VerifyAuditEventsWithBodyWithResponse Verify the audit trail
+//
+// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+// `rollcall audit verify`. Nothing is written.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+func (c *ClientWithResponses) VerifyAuditEventsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyAuditEventsResponse, error) {
+	rsp, err := c.VerifyAuditEventsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyAuditEventsResponse(rsp)
+}
+
+// VerifyAuditEventsWithResponse Verify the audit trail
+//
+// Within a minute each event gets a place in a chain of hashes, and the last hash goes into the log. This goes along the
+// chain and says whether any event was edited, deleted or moved since, and which is the first. An end that was cut off
+// is only seen with a `head` from the log. It stops after ten seconds: go on with `from: nextPosition` then, or run
+// `rollcall audit verify`. Nothing is written.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/audit-events/verify (the `VerifyAuditEvents` operationId).
+func (c *ClientWithResponses) VerifyAuditEventsWithResponse(ctx context.Context, body VerifyAuditEventsJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifyAuditEventsResponse, error) {
+	rsp, err := c.VerifyAuditEvents(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyAuditEventsResponse(rsp)
+}
+
 // LoginWithBodyWithResponse Sign in
 //
 // Exchanges a tenant, an e-mail address and a password for a session. With the `transport` `bearer` its token is in the
@@ -19273,6 +24075,270 @@ func (c *ClientWithResponses) UpdateClassWithApplicationMergePatchPlusJSONBodyWi
 	return ParseUpdateClassResponse(rsp)
 }
 
+// ListExamsWithResponse List exams
+//
+// An exam is that of one class in one academic year, so that each class is scheduled, graded and published by itself.
+// The latest first. Drafts are for those who make exams and those who teach the class.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exams (the `ListExams` operationId).
+func (c *ClientWithResponses) ListExamsWithResponse(ctx context.Context, params *ListExamsParams, reqEditors ...RequestEditorFn) (*ListExamsResponse, error) {
+	rsp, err := c.ListExams(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListExamsResponse(rsp)
+}
+
+// CreateExamWithBodyWithResponse Create an exam
+//
+// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+func (c *ClientWithResponses) CreateExamWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateExamResponse, error) {
+	rsp, err := c.CreateExamWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateExamResponse(rsp)
+}
+
+// CreateExamWithResponse Create an exam
+//
+// It begins as a draft. Give it papers, then change its status to `scheduled`: from then on marks can be entered.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/exams (the `CreateExam` operationId).
+func (c *ClientWithResponses) CreateExamWithResponse(ctx context.Context, body CreateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateExamResponse, error) {
+	rsp, err := c.CreateExam(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateExamResponse(rsp)
+}
+
+// DeleteExamWithResponse Delete an exam
+//
+// Only a draft without results goes, with its papers.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/exams/{examId} (the `DeleteExam` operationId).
+func (c *ClientWithResponses) DeleteExamWithResponse(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*DeleteExamResponse, error) {
+	rsp, err := c.DeleteExam(ctx, examId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteExamResponse(rsp)
+}
+
+// GetExamWithResponse Get an exam
+//
+// One exam.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exams/{examId} (the `GetExam` operationId).
+func (c *ClientWithResponses) GetExamWithResponse(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*GetExamResponse, error) {
+	rsp, err := c.GetExam(ctx, examId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetExamResponse(rsp)
+}
+
+// UpdateExamWithBodyWithResponse Change an exam, or take it a step further
+//
+// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+// names the ones there are. Name and dates can change until the exam is completed.
+//
+// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+// (`PUT .../results`), which publishes the next version.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+func (c *ClientWithResponses) UpdateExamWithBodyWithResponse(ctx context.Context, examId ExamId, params *UpdateExamParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateExamResponse, error) {
+	rsp, err := c.UpdateExamWithBody(ctx, examId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateExamResponse(rsp)
+}
+
+// UpdateExamWithResponse Change an exam, or take it a step further
+//
+// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+// names the ones there are. Name and dates can change until the exam is completed.
+//
+// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+// (`PUT .../results`), which publishes the next version.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+func (c *ClientWithResponses) UpdateExamWithResponse(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateExamResponse, error) {
+	rsp, err := c.UpdateExam(ctx, examId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateExamResponse(rsp)
+}
+
+// UpdateExamWithApplicationMergePatchPlusJSONBodyWithResponse Change an exam, or take it a step further
+//
+// A JSON merge patch (RFC 7396). The status goes from `draft` to `scheduled` (with at least one paper), `completed` and
+// `published`, and back from `scheduled` to `draft` and from `completed` to `scheduled`; any other step is a 409 that
+// names the ones there are. Name and dates can change until the exam is completed.
+//
+// Publishing freezes what everybody who took the exam has: marks, grades, totals and ranks, as version 1. Everybody must
+// have a result in every paper that is not elective. A published exam stays as it is; marks are corrected with a reason
+// (`PUT .../results`), which publishes the next version.
+//
+// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/exams/{examId} (the `UpdateExam` operationId).
+func (c *ClientWithResponses) UpdateExamWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, examId ExamId, params *UpdateExamParams, body UpdateExamApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateExamResponse, error) {
+	rsp, err := c.UpdateExamWithApplicationMergePatchPlusJSONBody(ctx, examId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateExamResponse(rsp)
+}
+
+// ListExamPapersWithResponse An exam's papers
+//
+// All papers, in their order. There is one for each subject.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exams/{examId}/papers (the `ListExamPapers` operationId).
+func (c *ClientWithResponses) ListExamPapersWithResponse(ctx context.Context, examId ExamId, reqEditors ...RequestEditorFn) (*ListExamPapersResponse, error) {
+	rsp, err := c.ListExamPapers(ctx, examId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListExamPapersResponse(rsp)
+}
+
+// ReplaceExamPapersWithBodyWithResponse Replace an exam's papers
+//
+// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+// paper that has results already stays, with the marks and weight that it has.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+func (c *ClientWithResponses) ReplaceExamPapersWithBodyWithResponse(ctx context.Context, examId ExamId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceExamPapersResponse, error) {
+	rsp, err := c.ReplaceExamPapersWithBody(ctx, examId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceExamPapersResponse(rsp)
+}
+
+// ReplaceExamPapersWithResponse Replace an exam's papers
+//
+// The papers of the exam are these afterwards, in this order. It is possible while the exam is a draft or scheduled. A
+// paper that has results already stays, with the marks and weight that it has.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/exams/{examId}/papers (the `ReplaceExamPapers` operationId).
+func (c *ClientWithResponses) ReplaceExamPapersWithResponse(ctx context.Context, examId ExamId, body ReplaceExamPapersJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceExamPapersResponse, error) {
+	rsp, err := c.ReplaceExamPapers(ctx, examId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceExamPapersResponse(rsp)
+}
+
+// ListExamResultsWithResponse The mark sheet of a paper
+//
+// Everybody who takes the exam, with the result where there is one; by name. Those take it who were in the class at a time
+// between its first and its last day. The `ETag` is the version of the mark sheet: of the section that is asked for, or of
+// all that the caller sees.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exams/{examId}/papers/{subjectId}/results (the `ListExamResults` operationId).
+func (c *ClientWithResponses) ListExamResultsWithResponse(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *ListExamResultsParams, reqEditors ...RequestEditorFn) (*ListExamResultsResponse, error) {
+	rsp, err := c.ListExamResults(ctx, examId, subjectId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListExamResultsResponse(rsp)
+}
+
+// RecordExamResultsWithBodyWithResponse Enter results
+//
+// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+//
+// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+// to the mark sheet since.
+//
+// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+// publishes the next version; the one before can still be read.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+func (c *ClientWithResponses) RecordExamResultsWithBodyWithResponse(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecordExamResultsResponse, error) {
+	rsp, err := c.RecordExamResultsWithBody(ctx, examId, subjectId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRecordExamResultsResponse(rsp)
+}
+
+// RecordExamResultsWithResponse Enter results
+//
+// Writes the results of up to 100 students in one paper: all or none. A student who has one already gets this one; others
+// are not touched. Marks are decimal strings (`"33.5"`), from 0 to the paper's maximum, with at most two decimal places.
+// Absent is not zero: it has no marks, and no effect on totals (docs/exams.md).
+//
+// Send `If-Match` with the `ETag` that you read, with the same `sectionId`, to be told (412) when somebody else has written
+// to the mark sheet since.
+//
+// Of a published exam this is a correction: it needs a `reason`, and somebody who reaches the whole institution, and
+// publishes the next version; the one before can still be read.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/exams/{examId}/papers/{subjectId}/results (the `RecordExamResults` operationId).
+func (c *ClientWithResponses) RecordExamResultsWithResponse(ctx context.Context, examId ExamId, subjectId openapi_types.UUID, params *RecordExamResultsParams, body RecordExamResultsJSONRequestBody, reqEditors ...RequestEditorFn) (*RecordExamResultsResponse, error) {
+	rsp, err := c.RecordExamResults(ctx, examId, subjectId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRecordExamResultsResponse(rsp)
+}
+
+// ListExamPublicationsWithResponse The published versions of an exam
+//
+// The first publishing and every correction, the latest first. None of an exam that is not published.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exams/{examId}/publications (the `ListExamPublications` operationId).
+func (c *ClientWithResponses) ListExamPublicationsWithResponse(ctx context.Context, examId ExamId, params *ListExamPublicationsParams, reqEditors ...RequestEditorFn) (*ListExamPublicationsResponse, error) {
+	rsp, err := c.ListExamPublications(ctx, examId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListExamPublicationsResponse(rsp)
+}
+
 // ListInstitutionsWithResponse List institutions
 //
 // An institution is a school or a campus of the group. Listed by name.
@@ -19391,6 +24457,54 @@ func (c *ClientWithResponses) UpdateInstitutionWithApplicationMergePatchPlusJSON
 		return nil, err
 	}
 	return ParseUpdateInstitutionResponse(rsp)
+}
+
+// GetGradingScaleWithResponse Get a grading scale
+//
+// The grades that results of the institution get from now on, the best first. One that has set none has the nine grades
+// of the CBSE.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/institutions/{institutionId}/grading-scale (the `GetGradingScale` operationId).
+func (c *ClientWithResponses) GetGradingScaleWithResponse(ctx context.Context, institutionId openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetGradingScaleResponse, error) {
+	rsp, err := c.GetGradingScale(ctx, institutionId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetGradingScaleResponse(rsp)
+}
+
+// ReplaceGradingScaleWithBodyWithResponse Replace a grading scale
+//
+// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+func (c *ClientWithResponses) ReplaceGradingScaleWithBodyWithResponse(ctx context.Context, institutionId openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceGradingScaleResponse, error) {
+	rsp, err := c.ReplaceGradingScaleWithBody(ctx, institutionId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceGradingScaleResponse(rsp)
+}
+
+// ReplaceGradingScaleWithResponse Replace a grading scale
+//
+// The scale is this afterwards. A band reaches from its minimum up to that of the next, so there are no gaps and no
+// overlaps; one must begin at 0. No bands at all bring the default back. What is published keeps the grades that it has.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/institutions/{institutionId}/grading-scale (the `ReplaceGradingScale` operationId).
+func (c *ClientWithResponses) ReplaceGradingScaleWithResponse(ctx context.Context, institutionId openapi_types.UUID, body ReplaceGradingScaleJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceGradingScaleResponse, error) {
+	rsp, err := c.ReplaceGradingScale(ctx, institutionId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceGradingScaleResponse(rsp)
 }
 
 // ListPermissionsWithResponse List permissions
@@ -19985,6 +25099,22 @@ func (c *ClientWithResponses) ReplaceGuardiansWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseReplaceGuardiansResponse(rsp)
+}
+
+// ListStudentResultsWithResponse A student's published results
+//
+// What was published of a student, the latest exam first: a report card an exam, in its latest version, or in the one that
+// is asked for. docs/exams.md says how totals, absences, grades, ranks and versions come about.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/students/{studentId}/results (the `ListStudentResults` operationId).
+func (c *ClientWithResponses) ListStudentResultsWithResponse(ctx context.Context, studentId StudentId, params *ListStudentResultsParams, reqEditors ...RequestEditorFn) (*ListStudentResultsResponse, error) {
+	rsp, err := c.ListStudentResults(ctx, studentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListStudentResultsResponse(rsp)
 }
 
 // TransferStudentWithBodyWithResponse Transfer a student
@@ -21479,6 +26609,257 @@ func ParseGetAttendanceSummaryResponse(rsp *http.Response) (*GetAttendanceSummar
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetAttendanceSummaryResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListAuditEventsResponse parses an HTTP response from a ListAuditEventsWithResponse call
+func ParseListAuditEventsResponse(rsp *http.Response) (*ListAuditEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAuditEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuditEventList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListAuditEventsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListAuditEventsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListAuditEventsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseVerifyAuditEventsResponse parses an HTTP response from a VerifyAuditEventsWithResponse call
+func ParseVerifyAuditEventsResponse(rsp *http.Response) (*VerifyAuditEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &VerifyAuditEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuditVerification
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers VerifyAuditEventsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers VerifyAuditEventsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers VerifyAuditEventsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
@@ -23422,6 +28803,1370 @@ func ParseUpdateClassResponse(rsp *http.Response) (*UpdateClassResponse, error) 
 	return response, nil
 }
 
+// ParseListExamsResponse parses an HTTP response from a ListExamsWithResponse call
+func ParseListExamsResponse(rsp *http.Response) (*ListExamsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListExamsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExamList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListExamsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListExamsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListExamsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateExamResponse parses an HTTP response from a CreateExamWithResponse call
+func ParseCreateExamResponse(rsp *http.Response) (*CreateExamResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateExamResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Exam
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateExamResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateExamResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateExamResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateExamResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteExamResponse parses an HTTP response from a DeleteExamWithResponse call
+func ParseDeleteExamResponse(rsp *http.Response) (*DeleteExamResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteExamResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteExamResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteExamResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteExamResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetExamResponse parses an HTTP response from a GetExamWithResponse call
+func ParseGetExamResponse(rsp *http.Response) (*GetExamResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetExamResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Exam
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetExamResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetExamResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetExamResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetExamResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateExamResponse parses an HTTP response from a UpdateExamWithResponse call
+func ParseUpdateExamResponse(rsp *http.Response) (*UpdateExamResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateExamResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Exam
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateExamResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers UpdateExamResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateExamResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers UpdateExamResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListExamPapersResponse parses an HTTP response from a ListExamPapersWithResponse call
+func ParseListExamPapersResponse(rsp *http.Response) (*ListExamPapersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListExamPapersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExamPaperList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListExamPapersResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListExamPapersResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListExamPapersResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReplaceExamPapersResponse parses an HTTP response from a ReplaceExamPapersWithResponse call
+func ParseReplaceExamPapersResponse(rsp *http.Response) (*ReplaceExamPapersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceExamPapersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExamPaperList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ReplaceExamPapersResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ReplaceExamPapersResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReplaceExamPapersResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListExamResultsResponse parses an HTTP response from a ListExamResultsWithResponse call
+func ParseListExamResultsResponse(rsp *http.Response) (*ListExamResultsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListExamResultsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExamResultList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListExamResultsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ListExamResultsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListExamResultsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListExamResultsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRecordExamResultsResponse parses an HTTP response from a RecordExamResultsWithResponse call
+func ParseRecordExamResultsResponse(rsp *http.Response) (*RecordExamResultsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RecordExamResultsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RecordedExamResults
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RecordExamResultsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RecordExamResultsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RecordExamResultsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RecordExamResultsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListExamPublicationsResponse parses an HTTP response from a ListExamPublicationsWithResponse call
+func ParseListExamPublicationsResponse(rsp *http.Response) (*ListExamPublicationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListExamPublicationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExamPublicationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListExamPublicationsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListExamPublicationsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListExamPublicationsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListInstitutionsResponse parses an HTTP response from a ListInstitutionsWithResponse call
 func ParseListInstitutionsResponse(rsp *http.Response) (*ListInstitutionsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -24060,6 +30805,271 @@ func ParseUpdateInstitutionResponse(rsp *http.Response) (*UpdateInstitutionRespo
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers UpdateInstitutionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetGradingScaleResponse parses an HTTP response from a GetGradingScaleWithResponse call
+func ParseGetGradingScaleResponse(rsp *http.Response) (*GetGradingScaleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetGradingScaleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest GradingScale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetGradingScaleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetGradingScaleResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetGradingScaleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReplaceGradingScaleResponse parses an HTTP response from a ReplaceGradingScaleWithResponse call
+func ParseReplaceGradingScaleResponse(rsp *http.Response) (*ReplaceGradingScaleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceGradingScaleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest GradingScale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ContentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ReplaceGradingScaleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ReplaceGradingScaleResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReplaceGradingScaleResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
@@ -27387,6 +34397,128 @@ func ParseReplaceGuardiansResponse(rsp *http.Response) (*ReplaceGuardiansRespons
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ReplaceGuardiansResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListStudentResultsResponse parses an HTTP response from a ListStudentResultsWithResponse call
+func ParseListStudentResultsResponse(rsp *http.Response) (*ListStudentResultsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListStudentResultsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReportCardList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListStudentResultsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListStudentResultsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListStudentResultsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

@@ -9,10 +9,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	openapi_types "github.com/oapi-codegen/runtime/types"
+	"github.com/shopspring/decimal"
 )
 
 var (
@@ -205,6 +207,59 @@ func (b *AssignBatchResults) Close() error {
 	return b.br.Close()
 }
 
+const createBands = `-- name: CreateBands :batchexec
+insert into grading_bands (institution_id, name, min_percentage, points) values ($1, $2, $3, $4)
+`
+
+type CreateBandsBatchResults struct {
+	br     pgx.BatchResults
+	tot    int
+	closed bool
+}
+
+type CreateBandsParams struct {
+	InstitutionID uuid.UUID
+	Name          string
+	MinPercentage decimal.Decimal
+	Points        *decimal.Decimal
+}
+
+func (q *Queries) CreateBands(ctx context.Context, arg []CreateBandsParams) *CreateBandsBatchResults {
+	batch := &pgx.Batch{}
+	for _, a := range arg {
+		vals := []interface{}{
+			a.InstitutionID,
+			a.Name,
+			a.MinPercentage,
+			a.Points,
+		}
+		batch.Queue(createBands, vals...)
+	}
+	br := q.db.SendBatch(ctx, batch)
+	return &CreateBandsBatchResults{br, len(arg), false}
+}
+
+func (b *CreateBandsBatchResults) Exec(f func(int, error)) {
+	defer b.br.Close()
+	for t := 0; t < b.tot; t++ {
+		if b.closed {
+			if f != nil {
+				f(t, ErrBatchAlreadyClosed)
+			}
+			continue
+		}
+		_, err := b.br.Exec()
+		if f != nil {
+			f(t, err)
+		}
+	}
+}
+
+func (b *CreateBandsBatchResults) Close() error {
+	b.closed = true
+	return b.br.Close()
+}
+
 const createGuardians = `-- name: CreateGuardians :batchexec
 insert into guardians (id, first_name, last_name, email, phone) values ($1, $2, $3, $4, $5)
 `
@@ -256,6 +311,96 @@ func (b *CreateGuardiansBatchResults) Exec(f func(int, error)) {
 }
 
 func (b *CreateGuardiansBatchResults) Close() error {
+	b.closed = true
+	return b.br.Close()
+}
+
+const createReportCards = `-- name: CreateReportCards :batchexec
+insert into report_cards (publication_id, student_id, institution_id, exam_id, version, published_at, academic_year_id, class_id, section_id,
+                          exam_name, start_date, end_date, subjects, absences, total_marks, total_max_marks, percentage, grade, points, rank, attendance)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9,
+        $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+`
+
+type CreateReportCardsBatchResults struct {
+	br     pgx.BatchResults
+	tot    int
+	closed bool
+}
+
+type CreateReportCardsParams struct {
+	PublicationID  uuid.UUID
+	StudentID      uuid.UUID
+	InstitutionID  uuid.UUID
+	ExamID         uuid.UUID
+	Version        int32
+	PublishedAt    time.Time
+	AcademicYearID uuid.UUID
+	ClassID        uuid.UUID
+	SectionID      uuid.UUID
+	ExamName       string
+	StartDate      openapi_types.Date
+	EndDate        openapi_types.Date
+	Subjects       json.RawMessage
+	Absences       int32
+	TotalMarks     decimal.Decimal
+	TotalMaxMarks  decimal.Decimal
+	Percentage     *decimal.Decimal
+	Grade          *string
+	Points         *decimal.Decimal
+	Rank           *int32
+	Attendance     []byte
+}
+
+func (q *Queries) CreateReportCards(ctx context.Context, arg []CreateReportCardsParams) *CreateReportCardsBatchResults {
+	batch := &pgx.Batch{}
+	for _, a := range arg {
+		vals := []interface{}{
+			a.PublicationID,
+			a.StudentID,
+			a.InstitutionID,
+			a.ExamID,
+			a.Version,
+			a.PublishedAt,
+			a.AcademicYearID,
+			a.ClassID,
+			a.SectionID,
+			a.ExamName,
+			a.StartDate,
+			a.EndDate,
+			a.Subjects,
+			a.Absences,
+			a.TotalMarks,
+			a.TotalMaxMarks,
+			a.Percentage,
+			a.Grade,
+			a.Points,
+			a.Rank,
+			a.Attendance,
+		}
+		batch.Queue(createReportCards, vals...)
+	}
+	br := q.db.SendBatch(ctx, batch)
+	return &CreateReportCardsBatchResults{br, len(arg), false}
+}
+
+func (b *CreateReportCardsBatchResults) Exec(f func(int, error)) {
+	defer b.br.Close()
+	for t := 0; t < b.tot; t++ {
+		if b.closed {
+			if f != nil {
+				f(t, ErrBatchAlreadyClosed)
+			}
+			continue
+		}
+		_, err := b.br.Exec()
+		if f != nil {
+			f(t, err)
+		}
+	}
+}
+
+func (b *CreateReportCardsBatchResults) Close() error {
 	b.closed = true
 	return b.br.Close()
 }
@@ -433,6 +578,74 @@ func (b *UpdateGuardiansBatchResults) Exec(f func(int, error)) {
 }
 
 func (b *UpdateGuardiansBatchResults) Close() error {
+	b.closed = true
+	return b.br.Close()
+}
+
+const writePapers = `-- name: WritePapers :batchexec
+insert into exam_papers (id, exam_id, institution_id, subject_id, max_marks, weight, held_on, is_elective, position)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict on constraint exam_papers_subject_id_key do update set
+    max_marks = excluded.max_marks, weight = excluded.weight, held_on = excluded.held_on, is_elective = excluded.is_elective,
+    position = excluded.position
+`
+
+type WritePapersBatchResults struct {
+	br     pgx.BatchResults
+	tot    int
+	closed bool
+}
+
+type WritePapersParams struct {
+	ID            uuid.UUID
+	ExamID        uuid.UUID
+	InstitutionID uuid.UUID
+	SubjectID     uuid.UUID
+	MaxMarks      decimal.Decimal
+	Weight        decimal.Decimal
+	HeldOn        *openapi_types.Date
+	IsElective    bool
+	Position      int16
+}
+
+// A paper that is there already becomes what is wished.
+func (q *Queries) WritePapers(ctx context.Context, arg []WritePapersParams) *WritePapersBatchResults {
+	batch := &pgx.Batch{}
+	for _, a := range arg {
+		vals := []interface{}{
+			a.ID,
+			a.ExamID,
+			a.InstitutionID,
+			a.SubjectID,
+			a.MaxMarks,
+			a.Weight,
+			a.HeldOn,
+			a.IsElective,
+			a.Position,
+		}
+		batch.Queue(writePapers, vals...)
+	}
+	br := q.db.SendBatch(ctx, batch)
+	return &WritePapersBatchResults{br, len(arg), false}
+}
+
+func (b *WritePapersBatchResults) Exec(f func(int, error)) {
+	defer b.br.Close()
+	for t := 0; t < b.tot; t++ {
+		if b.closed {
+			if f != nil {
+				f(t, ErrBatchAlreadyClosed)
+			}
+			continue
+		}
+		_, err := b.br.Exec()
+		if f != nil {
+			f(t, err)
+		}
+	}
+}
+
+func (b *WritePapersBatchResults) Close() error {
 	b.closed = true
 	return b.br.Close()
 }

@@ -67,7 +67,7 @@ var places = map[string]place{
 	"responseExample": {extensions: []string{"x-request"}},
 	"schema": {
 		extensions: []string{
-			"x-normalize", "x-pii", "x-not-future", "x-max-bytes", "x-max-depth", "x-unique-by", "x-go-type", "x-enum-varnames",
+			"x-normalize", "x-pii", "x-not-future", "x-max-bytes", "x-max-depth", "x-unique-by", "x-go-type", "x-go-type-import", "x-enum-varnames",
 		},
 		members: map[string]string{
 			"properties": "schema{}", "items": "schema", "additionalProperties": "schema", "not": "schema",

@@ -2,6 +2,7 @@ package db
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -24,6 +25,11 @@ func Tenant(id uuid.UUID) Scope { return Scope{tenant: id} }
 func (s Scope) Limited(v Visibility) Scope {
 	s.visible = &v
 	return s
+}
+
+// Reaches reports whether all rows of an institution are there, and not only those of a teacher or guardian.
+func (s Scope) Reaches(institution uuid.UUID) bool {
+	return s.visible == nil || s.visible.All || slices.Contains(s.visible.Institutions, institution)
 }
 
 // Visibility says which rows of a tenant are there for a transaction. The parts add up; the zero value sees nothing.

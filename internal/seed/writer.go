@@ -43,7 +43,7 @@ func (w writer) write(ctx context.Context, q *db.Queries) error {
 		return err
 	}
 	for _, step := range []func(context.Context, *db.Queries) error{
-		w.structure, w.calendars, w.subjects, w.roles, w.users, w.teaching, w.endedSessions, w.admissions, w.withdrawal, w.attendance,
+		w.structure, w.calendars, w.subjects, w.roles, w.users, w.teaching, w.endedSessions, w.admissions, w.withdrawal, w.attendance, w.exams,
 	} {
 		if err := step(ctx, q); err != nil {
 			return err

@@ -33,14 +33,14 @@ type viewer struct {
 var viewers = map[string]viewer{
 	"admin": {user: demoUsers["admin"]},
 	"teacher": {user: demoUsers["teacher"], sees: map[string][]int{
-		"institutions": {101}, "academic_years": {201, 202}, "classes": {301, 302}, "sections": {401, 403}, "subjects": {1001, 1002, 1003, 1004, 1005, 1006},
+		"institutions": {101}, "academic_years": {201, 202}, "classes": {301, 302}, "sections": {401, 403}, "exams": {1201, 1202, 1203, 1205}, "subjects": {1001, 1002, 1003, 1004, 1005, 1006},
 		"students": taught(600), "guardians": taught(800),
 	}},
 	"guardian": {user: demoUsers["guardian"], sees: map[string][]int{
-		"institutions": {101}, "academic_years": {201}, "classes": {302}, "sections": {403}, "subjects": {1001, 1002, 1003, 1004, 1005, 1006}, "students": {601}, "guardians": {801},
+		"institutions": {101}, "academic_years": {201}, "classes": {302}, "sections": {403}, "exams": {1201, 1202}, "subjects": {1001, 1002, 1003, 1004, 1005, 1006}, "students": {601}, "guardians": {801},
 	}},
 	"admin of one institution": {institution: lakeCampus, sees: map[string][]int{
-		"institutions": {102}, "academic_years": {203}, "classes": {304, 305}, "sections": {406, 407}, "subjects": {1007, 1008, 1009},
+		"institutions": {102}, "academic_years": {203}, "classes": {304, 305}, "sections": {406, 407}, "exams": {}, "subjects": {1007, 1008, 1009},
 		"students": {621, 622, 623, 624}, "guardians": {821, 822, 823, 824},
 	}},
 }
@@ -147,7 +147,7 @@ func (v *view) renumberTheOtherTenant() {
 // plantCanaries renames everything out of the viewer's sight.
 func (v *view) plantCanaries() {
 	for table, column := range map[string]string{
-		"institutions": "name", "academic_years": "name", "classes": "name", "sections": "name", "subjects": "name", "students": "last_name", "guardians": "last_name",
+		"institutions": "name", "academic_years": "name", "classes": "name", "sections": "name", "subjects": "name", "exams": "name", "students": "last_name", "guardians": "last_name",
 	} {
 		v.db.Exec(v.t, `update `+v.schema()+`.`+table+` set `+column+` = 'Canary ' || right(id::text, 3) where id = any($1)`, v.outOfSight(table))
 	}
@@ -159,9 +159,9 @@ func (v *view) outOfSight(table string) []string {
 	if seen, limited := v.sees[table]; limited {
 		ids := make([]string, len(seen))
 		for i, n := range seen {
-			ids[i] = "'" + demoRow(n) + "'"
+			ids[i] = demoRow(n)
 		}
-		sql = `select id::text from ` + v.schema() + `.` + table + ` where id not in (` + strings.Join(ids, ",") + `) order by id`
+		sql = `select id::text from ` + v.schema() + `.` + table + ` where id <> all('{` + strings.Join(ids, ",") + `}') order by id`
 	}
 	if table == "sessions" {
 		// Neither the viewer's nor those of the user in the examples of paths.

@@ -27,7 +27,7 @@ func TestUser_isCreatedWithRolesAndSignsInWithTheFirstPassword(t *testing.T) {
 	in := h.do(call{Method: http.MethodPost, Path: "/v1/auth/login", Body: map[string]any{"tenant": "demo", "email": "leela@demo.school", "password": "nine blue kites over mysuru"}})
 	require.Equal(t, http.StatusOK, in.Status)
 	assert.Equal(t, []any{"Front Office", "registrar"}, in.get("user", "roles"))
-	assert.Equal(t, []any{"academic:read", "attendance:mark", "attendance:read", "students:admit", "students:read", "students:write"}, in.get("user", "permissions"))
+	assert.Equal(t, []any{"academic:read", "attendance:mark", "attendance:read", "exams:read", "students:admit", "students:read", "students:write"}, in.get("user", "permissions"))
 }
 
 func TestUser_aFirstPasswordIsHeldToTheSameRules(t *testing.T) {
@@ -126,7 +126,7 @@ func TestGiving_nobodyGivesWhatTheyDoNotHoldAsWidely(t *testing.T) {
 		"a role held in one institution":     roles(give(oneRole(frontOffice))),
 		"the same, in another one":           roles(give(roleIn(frontOffice, mainCampus))),
 		"to somebody new":                    h.as(clerk, http.MethodPost, "/v1/users", map[string]any{"email": "n@example.org", "firstName": "N", "lastName": "N", "roles": give(oneRole(adminRole))["roles"]}),
-		"by a role with what is not held":    newRole("academic:read", "students:admit"),
+		"by a role with what is not held":    newRole("academic:read", "attendance:mark", "attendance:read", "exams:read", "students:admit"),
 		"by a role with what is held partly": newRole("students:read"),
 		"by widening a role":                 h.as(clerk, http.MethodPatch, "/v1/roles/"+own, map[string]any{"permissions": []string{"academic:read", "academic:write"}}),
 	} {
