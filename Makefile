@@ -12,7 +12,7 @@ FUZZSECONDS ?= 300
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 .PHONY: run
 run: ## Serve the demo school on http://127.0.0.1:8080, with a database of its own
@@ -35,6 +35,19 @@ generate: ## Regenerate gen/ from openapi.yaml, queries/ and schema/
 .PHONY: test
 test: test-tools ## Run all tests, with the race detector, on a real PostgreSQL, a real Redis and a real browser
 	go test -race -shuffle=on -timeout 20m $(TESTFLAGS) ./...
+
+.PHONY: test-pooler
+test-pooler: test-tools ## Run the tests of database and server behind PgBouncer, in transaction mode
+	ROLLCALL_TEST_POOLER=pgbouncer go test -timeout 20m $(TESTFLAGS) ./internal/db ./internal/server ./internal/auth ./internal/academic ./internal/jobs
+
+.PHONY: torture
+torture: test-tools ## Break network, PostgreSQL and Redis for longer; the figures go into docs/reliability.md (15 minutes at most)
+	@mkdir -p bin && rm -f bin/torture
+	ROLLCALL_TORTURE=$(CURDIR)/bin/torture go test -count=1 -timeout 15m -p 1 -parallel 4 \
+		-run 'Toxic|Freeze|Crash|Overload|Deadlocks|TestServe_(sigterm|killed)' ./internal/torture ./internal/db ./cmd/rollcall
+	@awk '/torture: end/ { print "| what | figures |\n|---|---|"; while ((getline row < "bin/torture") > 0) print row; inside = 0 } \
+		!inside { print } /torture: begin/ { inside = 1 }' docs/reliability.md > bin/reliability.md && mv bin/reliability.md docs/reliability.md
+	@cat bin/torture
 
 .PHONY: lint
 lint: ## Run the linters, go vet, redocly on openapi.yaml, and govulncheck where its database can be reached
@@ -66,7 +79,7 @@ fmt: ## Format the Go code
 
 .PHONY: bench
 bench: ## Run the micro-benchmarks (docs/performance.md)
-	go test -run '^$$' -bench . -benchmem ./internal/contract/... ./internal/db
+	go test -run '^$$' -bench . -benchmem ./internal/contract/... ./internal/db ./internal/audit
 
 .PHONY: fuzz
 fuzz: ## Fuzz decoder, normaliser, body check and cursor, FUZZTIME each
@@ -75,12 +88,13 @@ fuzz: ## Fuzz decoder, normaliser, body check and cursor, FUZZTIME each
 	go test -run '^$$' -fuzz FuzzCheckBody -fuzztime $(FUZZTIME) ./internal/contract
 	go test -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME) ./internal/page
 
-# The race detector needs a C compiler, the test of /docs a browser, shared limits Redis. Debian's are installed when we may; otherwise the
+# The race detector needs a C compiler, the test of /docs a browser, shared limits Redis, the pooler PgBouncer. Debian's are installed when we may; otherwise the
 # message says what is missing.
 .PHONY: test-tools browser
 test-tools: browser client-ts ## Install what only the tests need, if it is missing (Debian, as root)
 	@$(call need,gcc,gcc libc6-dev,a C compiler for the race detector)
 	@$(call need,redis-server,redis-server,Redis for the limits that instances share)
+	@$(call need,pgbouncer /usr/sbin/pgbouncer,pgbouncer,PgBouncer for the tests behind it)
 browser:
 	@$(call need,chromium chromium-browser google-chrome,chromium,a browser for the test of /docs)
 

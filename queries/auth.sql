@@ -8,6 +8,10 @@ select id, email, first_name, last_name, password_hash, is_active, access_versio
        (coalesce(current_setting('rollcall.require_mfa', true), '') = 'true')::boolean as tenant_requires_mfa
 from users where email = @email::text;
 
+-- name: RecordAttempt :exec
+-- For the audit trail: somebody tries a password or a code of a user. The zero id is nobody.
+select record_attempt(@user_id::uuid);
+
 -- name: CreateSession :one
 -- Only while the user is active and the password is the one that was compared. The lock makes a sign-in and a change of
 -- password wait for each other, so that no session of the old password outlives the change.

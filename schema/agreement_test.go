@@ -53,12 +53,14 @@ var shown = map[string][]string{
 	"ReportCard": {"report_cards"},
 	"Teacher":    {"teaching_assignments", "users"}, "Student": {"students", "users"}, "Enrollment": {"enrollments"}, "Guardian": {"guardians", "student_guardians"},
 	"SessionSummary": {"sessions"}, "SessionUser": {"users"}, "User": {"users"}, "RoleAssignment": {"user_roles"}, "Role": {"roles"},
+	"AuditEvent": {"audit_events"},
 }
 
 // transient are the schemas of requests that are stored nowhere as they are.
 var transient = map[string]string{
 	"LoginRequest": "compared", "MfaCode": "compared", "MfaVerification": "compared", "PasswordChange": "hashed", "StudentAdmissions": "a list of StudentAdmission",
 	"GuardianReplacement": "a list of GuardianUpdate", "TeacherReplacement": "a list of TeacherAssignment",
+	"AuditVerificationInput": "compared", "AuditHead": "compared",
 	"CalendarReplacement": "lists of TermInput and HolidayInput", "RegisterMarks": "a list of MarkInput",
 	"RoleAssignments": "a list of RoleAssignmentInput", "ExamPaperReplacement": "a list of ExamPaperInput",
 	"GradingScaleReplacement": "a list of GradingBand",
@@ -154,6 +156,38 @@ func TestAgreement_whatTheDocumentTakesTheTablesTake(t *testing.T) {
 	}
 	t.Logf("%d values tried on the document and on the tables: the same answers", probed)
 	require.Greater(t, probed, 300)
+}
+
+// What x-pii marks is masked in the audit trail, by its kind or as a whole.
+func TestAgreement_whatIsPersonalIsMaskedInTheTrail(t *testing.T) {
+	t.Parallel()
+	c, err := contract.Load()
+	require.NoError(t, err)
+	d := dbtest.New(t)
+	p := newProber(t, d, db.SchemaName(d.Tenant(t, "agreement").ID))
+	_, err = p.conn.Exec(t.Context(), "set search_path = "+p.schema)
+	require.NoError(t, err)
+	rows, err := p.conn.Query(t.Context(), `select a.audited || '.' || c.own, c.mask from audited_tables() a, unnest(a.own::text[], a.masks) c (own, mask)`)
+	require.NoError(t, err)
+	masks := map[string]string{}
+	var column, mask string
+	_, err = pgx.ForEachRow(rows, []any{&column, &mask}, func() error { masks[column] = mask; return nil })
+	require.NoError(t, err)
+	all, personal := maps.Clone(stored), 0
+	maps.Copy(all, shown)
+	for name, tables := range all {
+		for property, schema := range c.Document.Components.Schemas[name].Value.Properties {
+			kind, marked := schema.Value.Extensions["x-pii"].(string)
+			col, kept := p.column(tables, property)
+			if !marked || !kept {
+				continue
+			}
+			personal++
+			assert.Contains(t, []string{kind, "hidden", "never", ""}, masks[col.Table+"."+col.Name], "%s.%s: say so in the comment of %s.%s", name, property, col.Table, col.Name)
+		}
+	}
+	t.Logf("%d personal properties that are kept, all masked", personal)
+	require.Greater(t, personal, 10)
 }
 
 func TestAgreement_everyExceptionIsOne(t *testing.T) {

@@ -63,7 +63,9 @@ func dev(ctx context.Context, c config.Config, out io.Writer) (err error) {
 		}
 		defer func() { err = errors.Join(err, stopDatabase(ctx, postgres)) }()
 		c.DatabaseURL = config.Secret(postgres.URL())
+		c.DirectURL = c.DatabaseURL
 	}
+	c.DrainDelay = 0 // nobody balances load here, and Ctrl-C should not take long
 	if err := ensureKey(&c, out); err != nil {
 		return err
 	}
@@ -97,7 +99,7 @@ func stopDatabase(ctx context.Context, postgres *devdb.Server) error {
 
 // prepare migrates and seeds.
 func prepare(ctx context.Context, c config.Config) error {
-	url := c.DatabaseURL.Reveal()
+	url := c.DirectURL.Reveal()
 	if err := tenant.NewMigrator(url).Up(ctx, nil); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -41,7 +42,7 @@ The service does this by itself; a scheduler of your own may do it instead, with
 			}
 			log := newLog(document, true)
 			return withDatabase(cmd, url, func(d *db.DB, r *tenant.Registry) error {
-				tasks, err := chosenTasks(d, task)
+				tasks, err := chosenTasks(d, log, task)
 				if err != nil {
 					return err
 				}
@@ -62,8 +63,8 @@ The service does this by itself; a scheduler of your own may do it instead, with
 	return c
 }
 
-func chosenTasks(d *db.DB, name string) ([]jobs.Task, error) {
-	all := jobs.Tasks(d)
+func chosenTasks(d *db.DB, log *slog.Logger, name string) ([]jobs.Task, error) {
+	all := jobs.Tasks(d, log)
 	if name == "" {
 		return all, nil
 	}
@@ -78,24 +79,25 @@ func chosenTasks(d *db.DB, name string) ([]jobs.Task, error) {
 	return all[i : i+1], nil
 }
 
-// chosenTenants are the active tenants, or the one of this slug.
+// chosenTenants are the ids of the active tenants, or that of this slug.
 func chosenTenants(cmd *cobra.Command, r *tenant.Registry, slug string) ([]uuid.UUID, error) {
+	tenants, err := activeTenants(cmd, r, slug)
+	ids := make([]uuid.UUID, len(tenants))
+	for i, t := range tenants {
+		ids[i] = t.ID
+	}
+	return ids, err
+}
+
+// activeTenants are all of them, or the one of this slug.
+func activeTenants(cmd *cobra.Command, r *tenant.Registry, slug string) ([]tenant.Tenant, error) {
 	if slug != "" {
 		t, err := r.BySlug(cmd.Context(), slug)
 		if err == nil && t.Status != tenant.Active {
 			err = errors.New("tenant " + t.Slug + " is " + string(t.Status))
 		}
-		return []uuid.UUID{t.ID}, err
+		return []tenant.Tenant{t}, err
 	}
 	all, err := r.List(cmd.Context())
-	if err != nil {
-		return nil, err
-	}
-	var active []uuid.UUID
-	for _, t := range all {
-		if t.Status == tenant.Active {
-			active = append(active, t.ID)
-		}
-	}
-	return active, nil
+	return slices.DeleteFunc(all, func(t tenant.Tenant) bool { return t.Status != tenant.Active }), err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/dbtest"
 	"github.com/rollcall-erp/rollcall/internal/devdb"
 	"github.com/rollcall-erp/rollcall/internal/seal"
@@ -273,4 +274,46 @@ func TestTenantAndUser_anOperatorSetsUpASchoolGroup(t *testing.T) {
 	}
 	schema := dbtest.Value[string](t, d, `select nspname::text from pg_namespace where nspname like 't\_%'`)
 	assert.Equal(t, "admin", dbtest.Value[string](t, d, `select role from `+schema+`.user_roles`))
+	assert.Equal(t, []string{"operator user create user", "operator user create userRole"}, dbtest.Values[string](t, d,
+		`select concat_ws(' ', actor_kind, action, resource_type) from `+schema+`.audit_events order by id`), "the trail says who did it")
+}
+
+var headInLog = regexp.MustCompile(`head=(\d+:[0-9a-f]{64})`)
+
+func TestAudit_anOperatorVerifiesTheTrails(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	env := []string{"DATABASE_URL=" + d.URL}
+	schema := db.SchemaName(d.Tenant(t, "north").ID)
+	d.Tenant(t, "south")
+	verify := func(want string, code int, args ...string) {
+		t.Helper()
+		out, got := run(t, "", env, append([]string{"audit", "verify"}, args...)...)
+		assert.Equal(t, code, got, out)
+		assert.Contains(t, out, want)
+	}
+	verify("north: 0 good", 0)
+	out, code := run(t, "a long enough password\n", env, "user", "create", "head@north.example", "--tenant", "north")
+	require.Zero(t, code, out)
+	out, code = run(t, "", env, "jobs", "run", "--task", "seal-audit", "--tenant", "north")
+	require.Zero(t, code, out)
+	require.Regexp(t, headInLog, out)
+	head := headInLog.FindStringSubmatch(out)[1]
+	verify("north: 2 good, up to "+head, 0)
+	verify("south: 0 good", 0)
+	verify("north: 2 good", 0, "--tenant", "north", "--head", head)
+	verify(`"isIntact": true`, 0, "--json")
+	verify("say which with --tenant", 1, "--head", head)
+	verify("POSITION:HASH", 1, "--tenant", "north", "--head", "2")
+	verify(`no tenant "nowhere"`, 1, "--tenant", "nowhere")
+
+	event := dbtest.Value[string](t, d, `select event_id::text from `+schema+`.audit_seals where position = 2`)
+	d.Exec(t, `update `+schema+`.audit_events set action = 'other' where id = $1`, event)
+	verify("north: edited, place 2, event "+event, 2)
+	verify(`"kind": "edited"`, 2, "--json")
+	verify("an audit trail is not what it was", 2, "--tenant", "north")
+	verify("south: 0 good", 0, "--tenant", "south")
+	d.Exec(t, `delete from `+schema+`.audit_events; delete from `+schema+`.audit_seals`)
+	verify("north: 0 good", 0)
+	verify("north: truncated, place 1: The chain ends before this place, and is known to have had 2.", 2, "--tenant", "north", "--head", head)
 }

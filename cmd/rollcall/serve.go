@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/jobs"
 	"github.com/rollcall-erp/rollcall/internal/ratelimit"
+	"github.com/rollcall-erp/rollcall/internal/resilience"
 	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
 )
@@ -29,7 +30,9 @@ func serveCommand() *cobra.Command {
 		Short: "Serve the API",
 		Long: `Serve the API on ROLLCALL_ADDR (default 127.0.0.1:8080; port 0 takes a free one and prints it).
 
-DATABASE_URL and ROLLCALL_ENCRYPTION_KEY must be set, and the database migrated (rollcall migrate up).`,
+DATABASE_URL and ROLLCALL_ENCRYPTION_KEY must be set, and the database migrated (rollcall migrate up). While the database
+does not answer it waits: /livez is fine then and /readyz is not. SIGTERM first ends readiness, then, after
+ROLLCALL_DRAIN_DELAY, listening; requests in flight are finished. All variables: docs/operate/configuration.md.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Read(os.LookupEnv)
@@ -37,9 +40,6 @@ DATABASE_URL and ROLLCALL_ENCRYPTION_KEY must be set, and the database migrated 
 				return err
 			}
 			if err := c.RequireDatabase(); err != nil {
-				return err
-			}
-			if err := tenant.NewMigrator(c.DatabaseURL.Reveal()).Check(cmd.Context()); err != nil {
 				return err
 			}
 			document, err := contract.Load()
@@ -51,58 +51,115 @@ DATABASE_URL and ROLLCALL_ENCRYPTION_KEY must be set, and the database migrated 
 	}
 }
 
-// serve runs the service until ctx ends. ready is called when the address is bound.
+// serve runs the service until ctx ends. ready is called when requests are served.
 func serve(ctx context.Context, c config.Config, document *contract.Contract, log *slog.Logger, ready func(net.Addr)) error {
 	if err := c.RequireKey(); err != nil {
 		return err
 	}
-	box, err := c.Box()
-	if err != nil {
-		return err
-	}
-	database, err := db.Open(ctx, db.Config{URL: c.DatabaseURL.Reveal()})
-	if err != nil {
-		return err
-	}
-	defer database.Close()
-	metrics := server.NewMetrics()
-	metrics.MustRegister(database.Collector("requests"))
-	limiter, err := ratelimit.New(ratelimit.Config{Scale: c.RateLimitScale, RedisURL: c.RedisURL.Reveal(), Log: log, Metrics: metrics})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = limiter.Close() }()
-	handler, err := server.New(server.Dependencies{
-		DB: database, Contract: document, Box: box, Log: log, Limiter: limiter, TrustedProxies: c.TrustedProxies,
-		Sessions: auth.Limits{Idle: c.SessionIdle, Lifetime: c.SessionLifetime},
-		Metrics:  metrics, MetricsElsewhere: c.MetricsAddr != "",
-	})
-	if err != nil {
-		return err
-	}
-	s := service{config: c, log: log}
+	s := &service{config: c, document: document, log: log, metrics: server.NewMetrics(), lifecycle: server.NewLifecycle()}
 	defer s.close()
-	if err := s.serveMetrics(ctx, metrics); err != nil {
+	handler, err := s.handler(ctx)
+	if err != nil {
 		return err
 	}
-	if err := s.runJobs(ctx, metrics); err != nil {
+	if err := s.serveMetrics(ctx); err != nil {
 		return err
 	}
 	addr, err := s.listen(ctx, "ROLLCALL_ADDR", c.Addr, handler)
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "url", "http://"+addr.String())
-	ready(addr)
+	log.Info("listening", "url", "http://"+addr.String())
+	s.parts = append(s.parts, func(ctx context.Context) error {
+		if err := s.awaitDatabase(ctx); err != nil {
+			return err
+		}
+		s.lifecycle.Serve()
+		log.Info("serving", "url", "http://"+addr.String())
+		ready(addr)
+		return s.runJobs(ctx)
+	})
 	return s.run(ctx)
 }
 
 // service is what runs side by side in one process.
 type service struct {
-	config config.Config
-	log    *slog.Logger
-	parts  []func(context.Context) error // each ends soon after its context
-	closes []func()
+	config    config.Config
+	document  *contract.Contract
+	log       *slog.Logger
+	metrics   *prometheus.Registry
+	lifecycle *server.Lifecycle
+	parts     []func(context.Context) error // each ends soon after its context
+	closes    []func()
+}
+
+// handler puts together what answers requests.
+func (s *service) handler(ctx context.Context) (http.Handler, error) {
+	box, err := s.config.Box()
+	if err != nil {
+		return nil, err
+	}
+	tries, err := resilience.NewMetrics(s.metrics)
+	if err != nil {
+		return nil, err
+	}
+	database, err := s.openDatabase(ctx, tries)
+	if err != nil {
+		return nil, err
+	}
+	limiter, err := ratelimit.New(ratelimit.Config{
+		Scale: s.config.RateLimitScale, RedisURL: s.config.RedisURL.Reveal(), Log: s.log, Metrics: s.metrics, Resilience: tries,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.closes = append(s.closes, func() { _ = limiter.Close() })
+	return server.New(server.Dependencies{
+		DB: database, Contract: s.document, Box: box, Log: s.log, Limiter: limiter, TrustedProxies: s.config.TrustedProxies,
+		Sessions:    auth.Limits{Idle: s.config.SessionIdle, Lifetime: s.config.SessionLifetime},
+		Concurrency: server.Concurrency{Requests: s.config.MaxRequests, Tenant: s.config.TenantRequests},
+		Lifecycle:   s.lifecycle, Metrics: s.metrics, MetricsElsewhere: s.config.MetricsAddr != "",
+	})
+}
+
+// openDatabase makes the pools for requests.
+func (s *service) openDatabase(ctx context.Context, tries *resilience.Metrics) (*db.DB, error) {
+	metrics, err := db.NewMetrics(s.metrics, tries)
+	if err != nil {
+		return nil, err
+	}
+	database, err := db.Open(ctx, db.Config{
+		URL: s.config.DatabaseURL.Reveal(), ReplicaURL: s.config.ReplicaURL.Reveal(), Pooler: db.Pooler(s.config.Pooler),
+		MaxConns: s.config.MaxConns, Timeout: s.config.DatabaseTimeout, LockTimeout: s.config.LockTimeout, Metrics: metrics, Log: s.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.closes = append(s.closes, database.Close)
+	s.metrics.MustRegister(database.Collector("requests"))
+	if replica := database.ReplicaCollector("replica"); replica != nil {
+		s.metrics.MustRegister(replica)
+	}
+	return database, nil
+}
+
+// awaitDatabase returns when the database answers and is up to date. It waits for one that does not answer, and fails for one
+// that refuses or must be migrated first.
+func (s *service) awaitDatabase(ctx context.Context) error {
+	migrator := tenant.NewMigrator(s.config.DirectURL.Reveal())
+	policy := resilience.Startup
+	policy.Retry = func(err error, attempt uint) string {
+		if !db.IsUnreachable(err) {
+			return ""
+		}
+		s.log.WarnContext(ctx, "waiting for the database", "attempt", attempt, "error", err)
+		return resilience.ReasonConnection
+	}
+	err := policy.Do(ctx, func(ctx context.Context, _ uint) error { return migrator.Check(ctx) })
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // stopped before it began
+	}
+	return err
 }
 
 // listen binds an address for a handler.
@@ -113,18 +170,20 @@ func (s *service) listen(ctx context.Context, variable, addr string, handler htt
 	}
 	s.closes = append(s.closes, func() { _ = listener.Close() })
 	s.parts = append(s.parts, func(ctx context.Context) error {
-		return server.Serve(ctx, listener, handler, s.log, s.config.ShutdownTimeout)
+		return server.Serve(ctx, listener, handler, s.log, server.Shutdown{
+			Lifecycle: s.lifecycle, Delay: s.config.DrainDelay, Grace: s.config.ShutdownTimeout,
+		})
 	})
 	return listener.Addr(), nil
 }
 
 // serveMetrics binds the listener of the metrics, if they have one of their own.
-func (s *service) serveMetrics(ctx context.Context, metrics *prometheus.Registry) error {
+func (s *service) serveMetrics(ctx context.Context) error {
 	if s.config.MetricsAddr == "" {
 		return nil
 	}
 	routes := http.NewServeMux()
-	routes.Handle("GET /metrics", server.MetricsHandler(metrics, s.log))
+	routes.Handle("GET /metrics", server.MetricsHandler(s.metrics, s.log))
 	addr, err := s.listen(ctx, "ROLLCALL_METRICS_ADDR", s.config.MetricsAddr, routes)
 	if err == nil {
 		s.log.Info("serving metrics", "url", "http://"+addr.String()+"/metrics")
@@ -132,24 +191,24 @@ func (s *service) serveMetrics(ctx context.Context, metrics *prometheus.Registry
 	return err
 }
 
-// runJobs prepares the periodic tasks, on a pool of their own.
-func (s *service) runJobs(ctx context.Context, metrics *prometheus.Registry) error {
-	if !s.config.Jobs {
+// runJobs runs the periodic tasks until ctx ends, on a pool of their own.
+func (s *service) runJobs(ctx context.Context) error {
+	if !s.config.Jobs || ctx.Err() != nil {
 		return nil
 	}
-	pool, err := db.Open(ctx, db.Config{URL: s.config.DatabaseURL.Reveal(), MaxConns: jobs.MinConns})
+	pool, err := db.Open(ctx, db.Config{URL: s.config.DirectURL.Reveal(), MaxConns: jobs.MinConns})
 	if err != nil {
 		return err
 	}
-	s.closes = append(s.closes, pool.Close)
-	metrics.MustRegister(pool.Collector("jobs"))
+	defer pool.Close()
+	s.metrics.MustRegister(pool.Collector("jobs"))
 	runner, err := jobs.New(jobs.Config{
-		DB: pool, Tasks: jobs.Tasks(pool), Log: s.log, Metrics: metrics, Grace: s.config.ShutdownTimeout,
+		DB: pool, Tasks: jobs.Tasks(pool, s.log), Log: s.log, Metrics: s.metrics, Grace: s.config.ShutdownTimeout,
 	})
-	if err == nil {
-		s.parts = append(s.parts, runner.Run)
+	if err != nil {
+		return err
 	}
-	return err
+	return runner.Run(ctx)
 }
 
 // run runs the parts until ctx ends or one of them fails, which ends the others.

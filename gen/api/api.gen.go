@@ -19,6 +19,33 @@ import (
 	"github.com/shopspring/decimal"
 )
 
+// Defines values for ActorKind.
+const (
+	ActorKindActorAnonymous ActorKind = "anonymous"
+	ActorKindActorDatabase  ActorKind = "database"
+	ActorKindActorJob       ActorKind = "job"
+	ActorKindActorOperator  ActorKind = "operator"
+	ActorKindActorUser      ActorKind = "user"
+)
+
+// Valid indicates whether the value is a known member of the ActorKind enum.
+func (e ActorKind) Valid() bool {
+	switch e {
+	case ActorKindActorAnonymous:
+		return true
+	case ActorKindActorDatabase:
+		return true
+	case ActorKindActorJob:
+		return true
+	case ActorKindActorOperator:
+		return true
+	case ActorKindActorUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AttendanceStatus.
 const (
 	AttendanceStatusAbsent  AttendanceStatus = "absent"
@@ -37,6 +64,63 @@ func (e AttendanceStatus) Valid() bool {
 	case AttendanceStatusLate:
 		return true
 	case AttendanceStatusPresent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditChange.
+const (
+	AuditChangeAuditAttempt AuditChange = "attempt"
+	AuditChangeAuditCreate  AuditChange = "create"
+	AuditChangeAuditDelete  AuditChange = "delete"
+	AuditChangeAuditUpdate  AuditChange = "update"
+)
+
+// Valid indicates whether the value is a known member of the AuditChange enum.
+func (e AuditChange) Valid() bool {
+	switch e {
+	case AuditChangeAuditAttempt:
+		return true
+	case AuditChangeAuditCreate:
+		return true
+	case AuditChangeAuditDelete:
+		return true
+	case AuditChangeAuditUpdate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditFaultKind.
+const (
+	AuditFaultKindFaultBroken    AuditFaultKind = "broken"
+	AuditFaultKindFaultDeleted   AuditFaultKind = "deleted"
+	AuditFaultKindFaultEdited    AuditFaultKind = "edited"
+	AuditFaultKindFaultReordered AuditFaultKind = "reordered"
+	AuditFaultKindFaultRewritten AuditFaultKind = "rewritten"
+	AuditFaultKindFaultTruncated AuditFaultKind = "truncated"
+	AuditFaultKindFaultUnsealed  AuditFaultKind = "unsealed"
+)
+
+// Valid indicates whether the value is a known member of the AuditFaultKind enum.
+func (e AuditFaultKind) Valid() bool {
+	switch e {
+	case AuditFaultKindFaultBroken:
+		return true
+	case AuditFaultKindFaultDeleted:
+		return true
+	case AuditFaultKindFaultEdited:
+		return true
+	case AuditFaultKindFaultReordered:
+		return true
+	case AuditFaultKindFaultRewritten:
+		return true
+	case AuditFaultKindFaultTruncated:
+		return true
+	case AuditFaultKindFaultUnsealed:
 		return true
 	default:
 		return false
@@ -730,6 +814,10 @@ type AcademicYearPatch struct {
 	StartDate *openapi_types.Date `json:"startDate,omitempty"`
 }
 
+// ActorKind Who did it: somebody signed in or not, who runs the service by a command, a periodic task, or somebody with direct access
+// to the database.
+type ActorKind string
+
 // AdmittedStudents The students that were admitted.
 type AdmittedStudents struct {
 	// Data The students, in the order of the request.
@@ -767,6 +855,137 @@ type AttendanceSummary struct {
 
 	// To The last day.
 	To openapi_types.Date `json:"to"`
+}
+
+// AuditChange What became of the row; or `attempt`, of a user: a password or a code was tried. If it was right, the same request left what
+// it was for: a session that was created, a password that was changed.
+type AuditChange string
+
+// AuditContent What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+// when there is nothing to show.
+type AuditContent = json.RawMessage
+
+// AuditEvent One row that was created, changed or deleted, or one try to sign in.
+type AuditEvent struct {
+	// Action What was done: an operationId of this document, a periodic task or a command.
+	Action string `json:"action"`
+
+	// ActorId The user who did it.
+	ActorId *openapi_types.UUID `json:"actorId,omitempty"`
+
+	// ActorKind Who did it: somebody signed in or not, who runs the service by a command, a periodic task, or somebody with direct access
+	// to the database.
+	ActorKind ActorKind `json:"actorKind"`
+
+	// After What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+	// when there is nothing to show.
+	After *AuditContent `json:"after,omitempty"`
+
+	// Before What the row said, by name, masked: all of one that is created or deleted, what differs of one that is updated. Absent
+	// when there is nothing to show.
+	Before *AuditContent `json:"before,omitempty"`
+
+	// Change What became of the row; or `attempt`, of a user: a password or a code was tried. If it was right, the same request left what
+	// it was for: a session that was created, a password that was changed.
+	Change AuditChange `json:"change"`
+
+	// ErasedAt When `before` and `after` were erased; absent when they were not.
+	ErasedAt *time.Time `json:"erasedAt,omitempty"`
+
+	// Id The event; ids are in the order of time.
+	Id openapi_types.UUID `json:"id"`
+
+	// RecordedAt When it was written.
+	RecordedAt time.Time `json:"recordedAt"`
+
+	// RemoteAddress The network address that asked.
+	RemoteAddress *string `json:"remoteAddress,omitempty"`
+
+	// RequestId The request in the log.
+	RequestId *string `json:"requestId,omitempty"`
+
+	// ResourceId Which row; of a row that links two, such as `studentGuardian`, the first. Absent when somebody tried to sign in as nobody who is there.
+	ResourceId *openapi_types.UUID `json:"resourceId,omitempty"`
+
+	// ResourceType What kind of row: `student`, `enrollment`, `userRole`.
+	ResourceType string `json:"resourceType"`
+
+	// SessionId The session in which it was done.
+	SessionId *openapi_types.UUID `json:"sessionId,omitempty"`
+}
+
+// AuditEventList A page of a list.
+type AuditEventList struct {
+	// Data The rows.
+	Data []AuditEvent `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// AuditFault The first thing that is wrong.
+type AuditFault struct {
+	// EventId The event; absent when it is not known.
+	EventId *openapi_types.UUID `json:"eventId,omitempty"`
+
+	// Kind `edited`, `deleted`, `reordered`: of an event. `broken`: a place is not the one that was made there. `truncated`, `rewritten`:
+	// the chain does not have the head that was sent. `unsealed`: an event that was not written by the service.
+	Kind AuditFaultKind `json:"kind"`
+
+	// Message What is wrong, for people.
+	Message string `json:"message"`
+
+	// Position The place in the chain; absent for an event without one.
+	Position *int64 `json:"position,omitempty"`
+}
+
+// AuditFaultKind `edited`, `deleted`, `reordered`: of an event. `broken`: a place is not the one that was made there. `truncated`, `rewritten`:
+// the chain does not have the head that was sent. `unsealed`: an event that was not written by the service.
+type AuditFaultKind string
+
+// AuditHead A place of the chain with its hash, as the log has it.
+type AuditHead struct {
+	// Hash Its hash, 64 hexadecimal digits.
+	Hash string `json:"hash"`
+
+	// Position The place, from 1.
+	Position int64 `json:"position"`
+}
+
+// AuditVerification What a verification has found.
+type AuditVerification struct {
+	// Checked Places that are good.
+	Checked int64 `json:"checked"`
+
+	// Erased Of them, those whose event has no content any more.
+	Erased int64 `json:"erased"`
+
+	// Fault The first thing that is wrong.
+	Fault *AuditFault `json:"fault,omitempty"`
+
+	// Head A place of the chain with its hash, as the log has it.
+	Head *AuditHead `json:"head,omitempty"`
+
+	// IsComplete Whether all was looked at. Not so when something is wrong, or the time was over.
+	IsComplete bool `json:"isComplete"`
+
+	// IsIntact Whether nothing is wrong, as far as it was looked at.
+	IsIntact bool `json:"isIntact"`
+
+	// NextPosition Where to go on, when the time was over.
+	NextPosition *int64 `json:"nextPosition,omitempty"`
+}
+
+// AuditVerificationInput What to verify; all of it when empty.
+type AuditVerificationInput struct {
+	// From The first place; that of the chain when absent.
+	From *int64 `json:"from,omitempty"`
+
+	// Head A place of the chain with its hash, as the log has it.
+	Head *AuditHead `json:"head,omitempty"`
+
+	// To The last place; that of the chain when absent.
+	To *int64 `json:"to,omitempty"`
 }
 
 // BloodGroup Blood group.
@@ -2710,6 +2929,36 @@ type GetAttendanceSummaryParams struct {
 	SectionId *openapi_types.UUID `form:"sectionId,omitempty" json:"sectionId,omitempty"`
 }
 
+// ListAuditEventsParams defines parameters for ListAuditEvents.
+type ListAuditEventsParams struct {
+	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `page.nextCursor` of the answer before. Keep the filters and the order; excludes `page`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// From Only from this time on.
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only before this time.
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// ActorId Only what this user did.
+	ActorId *openapi_types.UUID `form:"actorId,omitempty" json:"actorId,omitempty"`
+
+	// Action Only of this operation, task or command.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// ResourceType Only of this kind of row: `student`, `enrollment`, `userRole`.
+	ResourceType *string `form:"resourceType,omitempty" json:"resourceType,omitempty"`
+
+	// ResourceId Only of this row.
+	ResourceId *openapi_types.UUID `form:"resourceId,omitempty" json:"resourceId,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Page The page, from 1. For many pages use `cursor`, which stays fast.
@@ -3124,6 +3373,9 @@ type UpdateAcademicYearApplicationMergePatchPlusJSONRequestBody = AcademicYearPa
 // ReplaceCalendarJSONRequestBody defines body for ReplaceCalendar for application/json ContentType.
 type ReplaceCalendarJSONRequestBody = CalendarReplacement
 
+// VerifyAuditEventsJSONRequestBody defines body for VerifyAuditEvents for application/json ContentType.
+type VerifyAuditEventsJSONRequestBody = AuditVerificationInput
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
@@ -3267,6 +3519,12 @@ type ServerInterface interface {
 	// GetAttendanceSummary How many attended
 	// (GET /v1/attendance/summary)
 	GetAttendanceSummary(ctx echo.Context, params GetAttendanceSummaryParams) error
+	// ListAuditEvents List audit events
+	// (GET /v1/audit-events)
+	ListAuditEvents(ctx echo.Context, params ListAuditEventsParams) error
+	// VerifyAuditEvents Verify the audit trail
+	// (POST /v1/audit-events/verify)
+	VerifyAuditEvents(ctx echo.Context) error
 	// Login Sign in
 	// (POST /v1/auth/login)
 	Login(ctx echo.Context) error
@@ -3728,6 +3986,89 @@ func (w *ServerInterfaceWrapper) GetAttendanceSummary(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetAttendanceSummary(ctx, params)
+	return err
+}
+
+// ListAuditEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAuditEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAuditEventsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "actorId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actorId", ctx.QueryParams(), &params.ActorId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter actorId: %s", err))
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", ctx.QueryParams(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter action: %s", err))
+	}
+
+	// ------------- Optional query parameter "resourceType" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resourceType", ctx.QueryParams(), &params.ResourceType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter resourceType: %s", err))
+	}
+
+	// ------------- Optional query parameter "resourceId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resourceId", ctx.QueryParams(), &params.ResourceId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter resourceId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAuditEvents(ctx, params)
+	return err
+}
+
+// VerifyAuditEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) VerifyAuditEvents(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.VerifyAuditEvents(ctx)
 	return err
 }
 
@@ -5663,6 +6004,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/students/:studentId/attendance", wrapper.ListStudentAttendance, options.OperationMiddlewares["listStudentAttendance"]...)
 	router.GET(options.BaseURL+"/v1/attendance/summary", wrapper.GetAttendanceSummary, options.OperationMiddlewares["getAttendanceSummary"]...)
 	router.GET(options.BaseURL+"/v1/attendance/missing", wrapper.ListMissingRegisters, options.OperationMiddlewares["listMissingRegisters"]...)
+	router.GET(options.BaseURL+"/v1/audit-events", wrapper.ListAuditEvents, options.OperationMiddlewares["listAuditEvents"]...)
+	router.POST(options.BaseURL+"/v1/audit-events/verify", wrapper.VerifyAuditEvents, options.OperationMiddlewares["verifyAuditEvents"]...)
 
 }
 
@@ -7051,6 +7394,300 @@ type GetAttendanceSummary503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetAttendanceSummary503ApplicationProblemPlusJSONResponse) VisitGetAttendanceSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEventsRequestObject struct {
+	Params ListAuditEventsParams
+}
+
+type ListAuditEventsResponseObject interface {
+	VisitListAuditEventsResponse(w http.ResponseWriter) error
+}
+
+type ListAuditEvents200JSONResponse AuditEventList
+
+func (response ListAuditEvents200JSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents400ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents401ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents403ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents429ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents500ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditEvents503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditEvents503ApplicationProblemPlusJSONResponse) VisitListAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEventsRequestObject struct {
+	Body *VerifyAuditEventsJSONRequestBody
+}
+
+type VerifyAuditEventsResponseObject interface {
+	VisitVerifyAuditEventsResponse(w http.ResponseWriter) error
+}
+
+type VerifyAuditEvents200JSONResponse AuditVerification
+
+func (response VerifyAuditEvents200JSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents400ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents401ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents403ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents409ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents413ApplicationProblemPlusJSONResponse struct {
+	ContentTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents413ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents415ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents429ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents500ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyAuditEvents503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyAuditEvents503ApplicationProblemPlusJSONResponse) VisitVerifyAuditEventsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -18505,6 +19142,12 @@ type StrictServerInterface interface {
 	// GetAttendanceSummary How many attended
 	// (GET /v1/attendance/summary)
 	GetAttendanceSummary(ctx context.Context, request GetAttendanceSummaryRequestObject) (GetAttendanceSummaryResponseObject, error)
+	// ListAuditEvents List audit events
+	// (GET /v1/audit-events)
+	ListAuditEvents(ctx context.Context, request ListAuditEventsRequestObject) (ListAuditEventsResponseObject, error)
+	// VerifyAuditEvents Verify the audit trail
+	// (POST /v1/audit-events/verify)
+	VerifyAuditEvents(ctx context.Context, request VerifyAuditEventsRequestObject) (VerifyAuditEventsResponseObject, error)
 	// Login Sign in
 	// (POST /v1/auth/login)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
@@ -19048,6 +19691,77 @@ func (sh *strictHandler) GetAttendanceSummary(ctx echo.Context, params GetAttend
 		return err
 	} else if validResponse, ok := response.(GetAttendanceSummaryResponseObject); ok {
 		return validResponse.VisitGetAttendanceSummaryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAuditEvents operation middleware
+func (sh *strictHandler) ListAuditEvents(ctx echo.Context, params ListAuditEventsParams) error {
+	var request ListAuditEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAuditEvents(ctx.Request().Context(), request.(ListAuditEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAuditEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAuditEventsResponseObject); ok {
+		return validResponse.VisitListAuditEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// VerifyAuditEvents operation middleware
+func (sh *strictHandler) VerifyAuditEvents(ctx echo.Context) error {
+	var request VerifyAuditEventsRequestObject
+
+	var body VerifyAuditEventsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.VerifyAuditEvents(ctx.Request().Context(), request.(VerifyAuditEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VerifyAuditEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(VerifyAuditEventsResponseObject); ok {
+		return validResponse.VisitVerifyAuditEventsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

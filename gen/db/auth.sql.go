@@ -493,6 +493,16 @@ func (q *Queries) PasswordHash(ctx context.Context, id uuid.UUID) (*string, erro
 	return password_hash, err
 }
 
+const recordAttempt = `-- name: RecordAttempt :exec
+select record_attempt($1::uuid)
+`
+
+// For the audit trail: somebody tries a password or a code of a user. The zero id is nobody.
+func (q *Queries) RecordAttempt(ctx context.Context, userID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, recordAttempt, userID)
+	return err
+}
+
 const removeFactor = `-- name: RemoveFactor :one
 delete from second_factors where user_id = $1 returning (activated_at is not null)::boolean as was_active
 `

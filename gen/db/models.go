@@ -16,15 +16,17 @@ import (
 type AcademicYear struct {
 	ID            uuid.UUID
 	InstitutionID uuid.UUID
-	Name          string
-	StartDate     openapi_types.Date
-	EndDate       openapi_types.Date
-	IsCurrent     bool
-	IsActive      bool
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	// audit: plain
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+	IsCurrent bool
+	IsActive  bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
+// audit: none, because it keeps what marks were, whose changes are events
 type AttendanceCorrection struct {
 	StudentID     uuid.UUID
 	Date          openapi_types.Date
@@ -41,6 +43,7 @@ type AttendanceCorrection struct {
 	CorrectedAt   time.Time
 }
 
+// audit: none, because audit_marks() writes one event a register
 type AttendanceMark struct {
 	StudentID      uuid.UUID
 	Date           openapi_types.Date
@@ -59,21 +62,57 @@ type AttendanceRegister struct {
 	Date           openapi_types.Date
 	AcademicYearID uuid.UUID
 	InstitutionID  uuid.UUID
-	Version        int64
-	TakenBy        uuid.UUID
-	TakenAt        time.Time
-	UpdatedBy      uuid.UUID
-	UpdatedAt      time.Time
+	// audit: ignored
+	Version   int64
+	TakenBy   uuid.UUID
+	TakenAt   time.Time
+	UpdatedBy uuid.UUID
+	UpdatedAt time.Time
+}
+
+// audit: none, because it is the trail
+type AuditEvent struct {
+	ID            uuid.UUID
+	RecordedAt    time.Time
+	Action        string
+	ActorKind     string
+	ActorID       *uuid.UUID
+	SessionID     *uuid.UUID
+	RemoteAddress *string
+	RequestID     *string
+	ResourceType  string
+	ResourceID    *uuid.UUID
+	Change        string
+	Before        []byte
+	After         []byte
+	Salt          *uuid.UUID
+	ErasedAt      *time.Time
+}
+
+// audit: none, because it is the trail
+type AuditSeal struct {
+	Position      int64
+	EventID       uuid.UUID
+	ContentDigest []byte
+	Digest        []byte
+	Hash          []byte
+	SealedAt      time.Time
+}
+
+// audit: none, because it is the trail
+type AuditUnsealed struct {
+	EventID uuid.UUID
 }
 
 type Class struct {
 	ID            uuid.UUID
 	InstitutionID uuid.UUID
-	Name          string
-	GradeLevel    int32
-	IsActive      bool
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	// audit: plain
+	Name       string
+	GradeLevel int32
+	IsActive   bool
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
 }
 
 type ControlGuess struct {
@@ -123,13 +162,15 @@ type Exam struct {
 	InstitutionID  uuid.UUID
 	AcademicYearID uuid.UUID
 	ClassID        uuid.UUID
-	Name           string
-	StartDate      openapi_types.Date
-	EndDate        openapi_types.Date
-	Status         string
-	Version        int64
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
+	// audit: plain
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
+	Status    string
+	// audit: ignored
+	Version   int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 type ExamPaper struct {
@@ -169,7 +210,8 @@ type ExamResult struct {
 type ExamSheet struct {
 	PaperID   uuid.UUID
 	SectionID uuid.UUID
-	Version   int64
+	// audit: ignored
+	Version int64
 }
 
 type ExamTaker struct {
@@ -181,22 +223,28 @@ type ExamTaker struct {
 
 type GradingBand struct {
 	InstitutionID uuid.UUID
+	// audit: plain
 	Name          string
 	MinPercentage decimal.Decimal
 	Points        *decimal.Decimal
 }
 
 type Guardian struct {
-	ID        uuid.UUID
-	UserID    *uuid.UUID
+	ID     uuid.UUID
+	UserID *uuid.UUID
+	// audit: name
 	FirstName string
-	LastName  string
-	Email     *string
+	// audit: name
+	LastName string
+	// audit: email
+	Email *string
+	// audit: phone
 	Phone     *string
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
 
+// audit: none, because it counts tries under digests, and forgets them
 type Guess struct {
 	Purpose   string
 	Subject   []byte
@@ -206,19 +254,24 @@ type Guess struct {
 
 type Holiday struct {
 	AcademicYearID uuid.UUID
-	Name           string
-	StartDate      openapi_types.Date
-	EndDate        openapi_types.Date
+	// audit: plain
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
 }
 
 type Institution struct {
-	ID          uuid.UUID
-	Name        string
-	Code        string
-	IsActive    bool
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	TimeZone    string
+	ID uuid.UUID
+	// audit: plain
+	Name string
+	// audit: plain
+	Code      string
+	IsActive  bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	// audit: plain
+	TimeZone string
+	// audit: plain
 	WorkingDays []string
 }
 
@@ -242,6 +295,7 @@ type RecoveryCode struct {
 	UsedAt   *time.Time
 }
 
+// audit: none, because none is ever changed, and the publication that they belong to is an event
 type ReportCard struct {
 	PublicationID  uuid.UUID
 	StudentID      uuid.UUID
@@ -267,10 +321,13 @@ type ReportCard struct {
 }
 
 type Role struct {
-	ID          uuid.UUID
-	Name        string
+	ID uuid.UUID
+	// audit: plain
+	Name string
+	// audit: ignored
 	NameFolded  string
 	Description *string
+	// audit: plain
 	Permissions []string
 	Reach       string
 	RequiresMfa bool
@@ -278,6 +335,7 @@ type Role struct {
 	UpdatedAt   time.Time
 }
 
+// audit: none, because it counts changes of roles and user_roles, which are audited
 type RoleChange struct {
 	ID      bool
 	Version int64
@@ -292,8 +350,9 @@ type SecondFactor struct {
 }
 
 type Section struct {
-	ID        uuid.UUID
-	ClassID   uuid.UUID
+	ID      uuid.UUID
+	ClassID uuid.UUID
+	// audit: plain
 	Name      string
 	Capacity  int32
 	IsActive  bool
@@ -302,42 +361,53 @@ type Section struct {
 }
 
 type Session struct {
-	ID            uuid.UUID
-	UserID        uuid.UUID
-	TokenHash     []byte
-	CreatedAt     time.Time
-	ExpiresAt     time.Time
-	EndedAt       *time.Time
-	LastUsedAt    time.Time
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	TokenHash []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	EndedAt   *time.Time
+	// audit: ignored
+	LastUsedAt time.Time
+	// audit: never
 	RemoteAddress *string
-	UserAgent     *string
-	Transport     string
-	PasswordAt    time.Time
-	FactorAt      *time.Time
+	// audit: never
+	UserAgent  *string
+	Transport  string
+	PasswordAt time.Time
+	FactorAt   *time.Time
 }
 
 type Student struct {
-	ID              uuid.UUID
-	UserID          uuid.UUID
-	InstitutionID   uuid.UUID
+	ID            uuid.UUID
+	UserID        uuid.UUID
+	InstitutionID uuid.UUID
+	// audit: plain
 	AdmissionNumber string
-	FirstName       string
-	LastName        string
-	DateOfBirth     *openapi_types.Date
-	Gender          *string
-	Phone           *string
-	AadharSealed    []byte
-	AadharDigest    []byte
-	AadharLast4     *string
-	AdmissionDate   openapi_types.Date
-	Address         *string
-	BloodGroup      *string
-	CustomFields    json.RawMessage
-	Status          string
-	Version         int64
-	SearchText      string
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
+	// audit: name
+	FirstName string
+	// audit: name
+	LastName string
+	// audit: hidden
+	DateOfBirth *openapi_types.Date
+	// audit: hidden
+	Gender *string
+	// audit: phone
+	Phone         *string
+	AadharSealed  []byte
+	AadharDigest  []byte
+	AadharLast4   *string
+	AdmissionDate openapi_types.Date
+	Address       *string
+	// audit: hidden
+	BloodGroup   *string
+	CustomFields json.RawMessage
+	Status       string
+	// audit: ignored
+	Version    int64
+	SearchText string
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
 }
 
 type StudentGuardian struct {
@@ -381,11 +451,13 @@ type StudentRecord struct {
 type Subject struct {
 	ID            uuid.UUID
 	InstitutionID uuid.UUID
-	Name          string
-	Code          string
-	IsActive      bool
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	// audit: plain
+	Name string
+	// audit: plain
+	Code      string
+	IsActive  bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 type SubjectAssignment struct {
@@ -401,26 +473,33 @@ type TeachingAssignment struct {
 
 type Term struct {
 	AcademicYearID uuid.UUID
-	Name           string
-	StartDate      openapi_types.Date
-	EndDate        openapi_types.Date
+	// audit: plain
+	Name      string
+	StartDate openapi_types.Date
+	EndDate   openapi_types.Date
 }
 
 type User struct {
-	ID            uuid.UUID
-	Email         *string
-	FirstName     string
-	LastName      string
-	PasswordHash  *string
-	IsActive      bool
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	ID uuid.UUID
+	// audit: email
+	Email *string
+	// audit: name
+	FirstName string
+	// audit: name
+	LastName string
+	// audit: never
+	PasswordHash *string
+	IsActive     bool
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	// audit: ignored
 	AccessVersion int64
 	SearchText    string
 }
 
 type UserRole struct {
-	UserID        uuid.UUID
+	UserID uuid.UUID
+	// audit: plain
 	Role          *string
 	ID            uuid.UUID
 	RoleID        *uuid.UUID

@@ -79,8 +79,10 @@ func (a *attempt) begin(ctx context.Context, q *db.Queries, email string) (err e
 	if !known && !a.addressCounted {
 		return nil // the address is delayed: the account is not to suffer for it
 	}
-	a.allowed, err = a.account.claim(ctx, q)
-	return err
+	if a.allowed, err = a.account.claim(ctx, q); err != nil || !a.allowed {
+		return err
+	}
+	return q.RecordAttempt(ctx, a.user.ID)
 }
 
 // isKnown reports whether the client is in a network from where a user has signed in lately.
@@ -95,7 +97,7 @@ func isKnown(ctx context.Context, q *db.Queries, of gendb.KnownAddressesParams) 
 
 // pretend does, for a tenant that is not there, as much as begin does for one that is.
 func (a *attempt) pretend(ctx context.Context, q *db.Queries, slug string) error {
-	for range 2 {
+	for range 3 {
 		if _, err := tenantID(ctx, q, slug); err != nil {
 			return err
 		}

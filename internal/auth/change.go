@@ -58,7 +58,7 @@ func (h *Handler) hashToGuess(ctx context.Context, p Principal) (*string, error)
 		if err != nil || !allowed {
 			return nil, err
 		}
-		return hash, nil
+		return hash, q.RecordAttempt(ctx, p.User)
 	})
 }
 

@@ -54,8 +54,8 @@ func (h *Handler) Login(ctx context.Context, request api.LoginRequestObject) (ap
 	if err := h.endPresented(ctx); err != nil {
 		return nil, err
 	}
-	p, err = h.begin(ctx, attempt, p)
-	if apperr.KindOf(err) == apperr.NotFound { // changed or deactivated since it was compared
+	p, err = h.begin(db.WithUser(ctx, p.User), attempt, p) // the password has shown who it is
+	if apperr.KindOf(err) == apperr.NotFound {             // changed or deactivated since it was compared
 		return nil, errWrongLogin
 	}
 	if err != nil {

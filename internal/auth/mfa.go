@@ -84,8 +84,10 @@ func (h *Handler) beginGuess(ctx context.Context, p Principal, active bool) (fac
 		if known {
 			g.guess = mfaGuesses.at(p.User.String(), clientOf(ctx).Network())
 		}
-		g.allowed, err = g.claim(ctx, q)
-		return g, err
+		if g.allowed, err = g.claim(ctx, q); err != nil || !g.allowed {
+			return g, err
+		}
+		return g, q.RecordAttempt(ctx, p.User)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,14 @@ type Config struct {
 	MetricsAddr     string        // ROLLCALL_METRICS_ADDR: a listener of its own for /metrics; empty: on Addr
 	Jobs            bool          // ROLLCALL_JOBS=on|off: whether this instance runs periodic tasks
 	DatabaseURL     Secret        // DATABASE_URL; it holds a password
+	DirectURL       Secret        // DATABASE_DIRECT_URL: past a pooler, for migrations and the queue; default DATABASE_URL
+	ReplicaURL      Secret        // DATABASE_REPLICA_URL: a streaming replica for reads; empty: none
+	Pooler          string        // DATABASE_POOLER=auto|none|pgbouncer: what stands before DATABASE_URL and the replica
+	MaxConns        int32         // ROLLCALL_DATABASE_CONNECTIONS: for requests, to each server; 2 to 1000
+	DatabaseTimeout time.Duration // ROLLCALL_DATABASE_TIMEOUT: a transaction with all its tries; 500ms to 60s
+	LockTimeout     time.Duration // ROLLCALL_DATABASE_LOCK_TIMEOUT: waiting for one lock; 10ms to 30s
+	MaxRequests     int           // ROLLCALL_MAX_REQUESTS: worked on at once; 4 to 10000
+	TenantRequests  int           // ROLLCALL_MAX_TENANT_REQUESTS: of one tenant; 1 to MaxRequests
 	DataDir         string        // ROLLCALL_DATA_DIR, used by `rollcall dev` only
 	EncryptionKey   Secret        // ROLLCALL_ENCRYPTION_KEY, base64 of 32 bytes
 	SessionIdle     time.Duration // ROLLCALL_SESSION_IDLE: unused so long, a session ends; 5m to 24h
@@ -31,7 +40,8 @@ type Config struct {
 	RedisURL        Secret        // REDIS_URL: where instances share what they count; empty: each counts for itself
 	RateLimitScale  float64       // ROLLCALL_RATE_LIMIT_SCALE: multiplies every rate limit; 0.1 to 1000000
 	TrustedProxies  []*net.IPNet  // ROLLCALL_TRUSTED_PROXIES: whose X-Forwarded-For is believed
-	ShutdownTimeout time.Duration
+	DrainDelay      time.Duration // ROLLCALL_DRAIN_DELAY: from the end of readiness to the end of listening; 0s to 5m
+	ShutdownTimeout time.Duration // ROLLCALL_SHUTDOWN_TIMEOUT: for requests and tasks in flight after that; 1s to 10m
 }
 
 // Secret is a text that shows as [secret] in logs and formatted output.
@@ -66,15 +76,20 @@ func Read(lookup Lookup) (Config, error) {
 		return fallback
 	}
 	c := Config{
-		Addr:            get("ROLLCALL_ADDR", "127.0.0.1:8080"),
-		MetricsAddr:     get("ROLLCALL_METRICS_ADDR", ""),
-		DatabaseURL:     Secret(get("DATABASE_URL", "")),
-		DataDir:         get("ROLLCALL_DATA_DIR", ".data"),
-		EncryptionKey:   Secret(get("ROLLCALL_ENCRYPTION_KEY", "")),
-		RedisURL:        Secret(get("REDIS_URL", "")),
-		ShutdownTimeout: 20 * time.Second,
+		Addr:          get("ROLLCALL_ADDR", "127.0.0.1:8080"),
+		MetricsAddr:   get("ROLLCALL_METRICS_ADDR", ""),
+		DatabaseURL:   Secret(get("DATABASE_URL", "")),
+		DataDir:       get("ROLLCALL_DATA_DIR", ".data"),
+		EncryptionKey: Secret(get("ROLLCALL_ENCRYPTION_KEY", "")),
+		RedisURL:      Secret(get("REDIS_URL", "")),
+		DirectURL:     Secret(get("DATABASE_DIRECT_URL", get("DATABASE_URL", ""))),
+		ReplicaURL:    Secret(get("DATABASE_REPLICA_URL", "")),
+		Pooler:        get("DATABASE_POOLER", "auto"),
 	}
 	var err error
+	if err = c.readBounds(get); err != nil {
+		return Config{}, err
+	}
 	if c.Jobs, err = onOff(get, "ROLLCALL_JOBS", "on"); err != nil {
 		return Config{}, err
 	}
@@ -96,6 +111,48 @@ func Read(lookup Lookup) (Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// readBounds reads how much is done at once, and how long it may take.
+func (c *Config) readBounds(get func(name, fallback string) string) (err error) {
+	if !slices.Contains([]string{"auto", "none", "pgbouncer"}, c.Pooler) {
+		return errors.New("DATABASE_POOLER: want auto, none or pgbouncer")
+	}
+	conns, err := number(get, "ROLLCALL_DATABASE_CONNECTIONS", "20", 2, 1000)
+	if err != nil {
+		return err
+	}
+	c.MaxConns = int32(conns)
+	if c.MaxRequests, err = number(get, "ROLLCALL_MAX_REQUESTS", "64", 4, 10_000); err != nil {
+		return err
+	}
+	if c.TenantRequests, err = number(get, "ROLLCALL_MAX_TENANT_REQUESTS", strconv.Itoa(min(8, c.MaxRequests)), 1, c.MaxRequests); err != nil {
+		return err
+	}
+	for _, span := range []struct {
+		to             *time.Duration
+		name, fallback string
+		least, most    time.Duration
+	}{
+		{&c.DatabaseTimeout, "ROLLCALL_DATABASE_TIMEOUT", "5s", 500 * time.Millisecond, time.Minute},
+		{&c.LockTimeout, "ROLLCALL_DATABASE_LOCK_TIMEOUT", "2s", 10 * time.Millisecond, 30 * time.Second},
+		{&c.DrainDelay, "ROLLCALL_DRAIN_DELAY", "3s", 0, 5 * time.Minute},
+		{&c.ShutdownTimeout, "ROLLCALL_SHUTDOWN_TIMEOUT", "20s", time.Second, 10 * time.Minute},
+	} {
+		if *span.to, err = duration(get, span.name, span.fallback, span.least, span.most); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// number reads a whole number within bounds.
+func number(get func(name, fallback string) string, name, fallback string, least, most int) (int, error) {
+	n, err := strconv.Atoi(get(name, fallback))
+	if err != nil || n < least || n > most {
+		return 0, fmt.Errorf("%s: want a whole number from %d to %d, such as %s", name, least, most, fallback)
+	}
+	return n, nil
 }
 
 func onOff(get func(name, fallback string) string, name, fallback string) (bool, error) {

@@ -3,6 +3,10 @@ package config_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,4 +102,38 @@ func TestSecret_neverPrints(t *testing.T) {
 		assert.NotContains(t, printed, "hunter2")
 	}
 	assert.Contains(t, c.DatabaseURL.Reveal(), "hunter2")
+}
+
+func TestRead_boundsWhatIsDoneAtOnceAndHowLongItMayTake(t *testing.T) {
+	t.Parallel()
+	c, err := config.Read(env(map[string]string{"DATABASE_URL": "postgres://a", "ROLLCALL_MAX_REQUESTS": "4"}))
+	require.NoError(t, err)
+	assert.Equal(t, c.DatabaseURL, c.DirectURL, "without a pooler they are one")
+	assert.Equal(t, 4, c.TenantRequests, "no more than there are in all")
+	assert.Equal(t, []any{int32(20), 5 * time.Second, 2 * time.Second, 3 * time.Second, 20 * time.Second, "auto"},
+		[]any{c.MaxConns, c.DatabaseTimeout, c.LockTimeout, c.DrainDelay, c.ShutdownTimeout, c.Pooler})
+	for name, values := range map[string][]string{
+		"ROLLCALL_DATABASE_CONNECTIONS": {"1", "1001", "many"}, "ROLLCALL_DATABASE_TIMEOUT": {"0s", "61s"},
+		"ROLLCALL_DATABASE_LOCK_TIMEOUT": {"1ms", "1m"}, "ROLLCALL_MAX_REQUESTS": {"3", "10001"}, "ROLLCALL_MAX_TENANT_REQUESTS": {"0", "65"},
+		"ROLLCALL_DRAIN_DELAY": {"-1s", "6m"}, "ROLLCALL_SHUTDOWN_TIMEOUT": {"0s", "11m"}, "DATABASE_POOLER": {"pgpool", "PgBouncer"},
+	} {
+		for _, value := range values {
+			_, err := config.Read(env(map[string]string{name: value}))
+			require.ErrorContains(t, err, name, value)
+		}
+	}
+}
+
+func TestRead_everyVariableIsOnThePageForOperators(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/operate/configuration.md")
+	require.NoError(t, err)
+	var documented []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\|").FindAllStringSubmatch(string(page), -1) {
+		documented = append(documented, row[1])
+	}
+	asked := map[string]bool{}
+	_, err = config.Read(func(name string) (string, bool) { asked[name] = true; return "", false })
+	require.NoError(t, err)
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(asked)), documented)
 }

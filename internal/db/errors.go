@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/resilience"
 )
 
 // phase says how far a transaction had come: what may be tried again depends on it.
@@ -20,6 +21,7 @@ type phase int
 
 const (
 	phaseConnect phase = iota // nothing was sent
+	phaseBegin                // nothing of the work was sent
 	phaseWork                 // commit was not sent: nothing is durable
 	phaseCommit               // commit was sent: it may be durable
 )
@@ -63,23 +65,68 @@ func sqlState(err error) string {
 	return ""
 }
 
-// retryable decides whether the whole transaction may be tried again.
-func retryable(err error, attempt uint) bool {
+// retryReason decides whether the whole transaction may be tried again: why, as a metric's label, or empty for no.
+func retryReason(err error, attempt uint) string {
 	tx, ok := errors.AsType[*txError](err)
 	if !ok || outcomeUnknown(tx) {
+		return ""
+	}
+	state := sqlState(tx.err)
+	switch state {
+	case serializationFailure:
+		return "serialization"
+	case deadlockDetected:
+		return "deadlock"
+	case lockNotAvailable:
+		return "lock"
+	case cannotConnectNow:
+		return "starting"
+	case tooManyConnections:
+		return "full"
+	case featureNotSupported, protocolViolation:
+		if attempt == 1 {
+			return "plan" // a stale cached one; the next try prepares anew
+		}
+	case adminShutdown, crashShutdown: // of a commit only when it was of a read
+		return resilience.ReasonConnection
+	case "":
+		return silence(tx)
+	}
+	return ""
+}
+
+// silence is why a transaction may be tried again that the server said nothing about.
+func silence(tx *txError) string {
+	switch {
+	case lostConnection(tx):
+		return resilience.ReasonConnection
+	case tx.phase == phaseBegin && errors.Is(tx.err, context.DeadlineExceeded):
+		return resilience.ReasonTimeout // the connection is dead; work that took so long would take as long again
+	}
+	return ""
+}
+
+// IsUnreachable reports that a server does not answer, or not yet, as against one that refuses: who waits will be served.
+func IsUnreachable(err error) bool {
+	if state := sqlState(err); state != "" {
+		return isUnavailableState(state) && state != protocolViolation
+	}
+	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
+	return isConnect || isNetwork(err) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// isOutage tells failures of the server or the way to it from answers: for the breaker, which has nothing to do with
+// constraints, locks or the caller.
+func isOutage(err error) bool {
+	tx, ok := errors.AsType[*txError](err)
+	if !ok {
 		return false
 	}
-	switch state := sqlState(tx.err); state {
-	case serializationFailure, deadlockDetected, cannotConnectNow, tooManyConnections, lockNotAvailable:
-		return true
-	case adminShutdown, crashShutdown:
-		return tx.phase != phaseCommit || tx.readOnly
-	case featureNotSupported, protocolViolation:
-		return attempt == 1 // a stale cached plan; the next try prepares anew
-	case "":
-		return lostConnection(tx)
+	switch state := sqlState(tx.err); {
+	case state == "":
+		return lostConnection(tx) || errors.Is(tx.err, context.DeadlineExceeded)
 	default:
-		return false
+		return state == tooManyConnections || strings.HasPrefix(state, classConnection) || strings.HasPrefix(state, classOperatorIntervent)
 	}
 }
 
@@ -128,6 +175,11 @@ func Translate(err error) error {
 			Detail: "The connection broke while the change was being made. Read before you try again.",
 		}
 	}
+	if open, ok := errors.AsType[*resilience.OpenError](err); ok {
+		e := apperr.Wrap(apperr.Unavailable, "The database does not answer. Nothing was written; try again shortly.", err)
+		e.RetryAfter = open.RetryAfter
+		return e
+	}
 	switch {
 	case errors.Is(err, ErrTenantUnavailable), errors.Is(err, errNested):
 		return err
@@ -175,11 +227,16 @@ func translateState(pg *pgconn.PgError, err error) error {
 	case strings.HasPrefix(pg.Code, classDataException):
 		// A value that no rule of the contract refuses and the database cannot hold: still the client's.
 		return apperr.Wrap(apperr.Invalid, "A value cannot be stored.", err)
-	case strings.HasPrefix(pg.Code, classConnection), strings.HasPrefix(pg.Code, classResources),
-		strings.HasPrefix(pg.Code, classOperatorIntervent):
+	case isUnavailableState(pg.Code):
 		return unavailable(err)
 	}
 	return err
+}
+
+// isUnavailableState is a state of the server, not of the statement.
+func isUnavailableState(state string) bool {
+	return strings.HasPrefix(state, classConnection) || strings.HasPrefix(state, classResources) ||
+		strings.HasPrefix(state, classOperatorIntervent)
 }
 
 func isUnexpectedEOF(err error) bool {

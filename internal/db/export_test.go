@@ -18,6 +18,7 @@ type Phase = phase
 // The phases.
 const (
 	PhaseConnect = phaseConnect
+	PhaseBegin   = phaseBegin
 	PhaseWork    = phaseWork
 	PhaseCommit  = phaseCommit
 )
@@ -28,4 +29,7 @@ func FailedTry(p Phase, readOnly bool, err error) error {
 }
 
 // Retryable decides about another try.
-var Retryable = retryable
+func Retryable(err error, attempt uint) bool { return retryReason(err, attempt) != "" }
+
+// IsOutage decides what the breaker counts.
+var IsOutage = isOutage

@@ -1,11 +1,55 @@
 package db
 
 import (
+	"fmt"
+
 	"github.com/IBM/pgxpoolprometheus"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-erp/rollcall/internal/resilience"
 )
+
+// Metrics count tries, breakers, and where reads ran. A nil one counts nothing.
+type Metrics struct {
+	resilience *resilience.Metrics
+	reads      *prometheus.CounterVec
+}
+
+// NewMetrics makes and registers the metrics of a database with a replica; those of tries and breakers are shared with
+// other dependencies.
+func NewMetrics(registry prometheus.Registerer, shared *resilience.Metrics) (*Metrics, error) {
+	m := &Metrics{resilience: shared, reads: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rollcall_replica_reads_total",
+		Help: "Reads that may run on the replica: served by it, or by the primary because it was behind or failed.",
+	}, []string{"outcome"})}
+	if err := registry.Register(m.reads); err != nil {
+		return nil, fmt.Errorf("register the metrics of the replica: %w", err)
+	}
+	return m, nil
+}
+
+func (m *Metrics) dependencies() *resilience.Metrics {
+	if m == nil {
+		return nil
+	}
+	return m.resilience
+}
+
+func (m *Metrics) replica(outcome string) {
+	if m != nil {
+		m.reads.WithLabelValues(outcome).Inc()
+	}
+}
 
 // Collector reports the pool's connections, and how long was waited for them; name tells it from other pools (label pool).
 func (d *DB) Collector(name string) prometheus.Collector {
-	return pgxpoolprometheus.NewCollector(d.pool, map[string]string{"pool": name})
+	return pgxpoolprometheus.NewCollector(d.primary.pool, map[string]string{"pool": name})
+}
+
+// ReplicaCollector is Collector for the replica's pool; nil without one.
+func (d *DB) ReplicaCollector(name string) prometheus.Collector {
+	if d.replica == nil {
+		return nil
+	}
+	return pgxpoolprometheus.NewCollector(d.replica.pool, map[string]string{"pool": name})
 }

@@ -147,6 +147,13 @@ func TestInTx_attemptsAreLimited(t *testing.T) {
 	}
 }
 
+// backend is the process that serves a transaction; the connection's own idea of it may be a pooler's.
+func backend(ctx context.Context, t *testing.T, conn *pgx.Conn) (pid uint32) {
+	t.Helper()
+	assert.NoError(t, conn.QueryRow(ctx, "select pg_backend_pid()").Scan(&pid))
+	return pid
+}
+
 // terminate ends connections from outside and waits until they are gone.
 func (s school) terminate(t *testing.T, pids ...uint32) {
 	t.Helper()
@@ -166,7 +173,7 @@ func TestInTx_connectionThatEndsBeforeCommitIsRetried(t *testing.T) {
 			return err
 		}
 		if attempts == 1 {
-			s.terminate(t, conn.PgConn().PID())
+			s.terminate(t, backend(ctx, t, conn))
 		}
 		return insert(ctx, conn, "Second")
 	})
@@ -196,8 +203,8 @@ func (s school) fill(t *testing.T, d *db.DB, size int) []uint32 {
 	pids := make([]uint32, size)
 	for i := range size {
 		group.Go(func() error {
-			return s.run(t.Context(), d, db.ReadOnly, func(_ context.Context, conn *pgx.Conn) error {
-				pids[i] = conn.PgConn().PID()
+			return s.run(t.Context(), d, db.ReadOnly, func(ctx context.Context, conn *pgx.Conn) error {
+				pids[i] = backend(ctx, t, conn)
 				all.Done()
 				all.Wait()
 				return nil

@@ -6,4 +6,4 @@ import "github.com/riverqueue/river/riverdriver/riverpgxv5"
 const RiverSchema = "river"
 
 // River is the job queue's way to this pool. The queue begins transactions of its own on it, in RiverSchema only.
-func (d *DB) River() *riverpgxv5.Driver { return riverpgxv5.New(d.pool) }
+func (d *DB) River() *riverpgxv5.Driver { return riverpgxv5.New(d.primary.pool) }

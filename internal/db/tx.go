@@ -27,8 +27,10 @@ const (
 type Options struct {
 	Isolation Isolation
 	ReadOnly  bool
-	Timeout   time.Duration // all tries together; 0 is the pool's
+	Timeout   time.Duration // all tries together, and one may take all of it; 0 is the pool's
 	Attempts  uint          // tries in all; 0 is the pool's
+
+	position string // what a replica must have replayed; empty on the primary
 }
 
 // ReadOnly are the options of a transaction that writes nothing.
@@ -52,18 +54,21 @@ func (d *DB) InTx(ctx context.Context, scope Scope, opts Options, work Func) err
 	if ctx.Value(insideKey{}) != nil {
 		return errNested // the callback has no DB, but a closure might
 	}
-	timeout := d.config.Timeout
+	timeout, policy := d.config.Timeout, d.config.Retry
 	if opts.Timeout > 0 {
-		timeout = opts.Timeout
+		timeout, policy.AttemptTimeout = opts.Timeout, 0
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-
-	policy := d.config.Retry
+	if settled, err := d.onReplica(ctx, scope, opts, work); settled {
+		return Translate(err)
+	}
 	if opts.Attempts > 0 {
 		policy.Attempts = opts.Attempts
 	}
-	err := policy.Do(ctx, retryable, func(uint) error { return d.attempt(ctx, scope, opts, work) })
+	err := policy.Do(ctx, func(ctx context.Context, _ uint) error {
+		return d.primary.breaker.Do(func() error { return d.attempt(ctx, d.primary, scope, opts, work) })
+	})
 	return Translate(err)
 }
 
@@ -86,8 +91,8 @@ func InTxValue[T any](ctx context.Context, d *DB, scope Scope, opts Options, wor
 type insideKey struct{}
 
 // attempt is one try: begin and scope in one exchange with the server, the statements of work, commit.
-func (d *DB) attempt(ctx context.Context, scope Scope, opts Options, work Func) error {
-	conn, err := d.pool.Acquire(ctx)
+func (d *DB) attempt(ctx context.Context, on *node, scope Scope, opts Options, work Func) error {
+	conn, err := on.acquire(ctx)
 	if err != nil {
 		return &txError{phase: phaseConnect, readOnly: opts.ReadOnly, err: err}
 	}
@@ -100,9 +105,9 @@ func (d *DB) attempt(ctx context.Context, scope Scope, opts Options, work Func) 
 		if conn.Conn().IsClosed() && ctx.Err() == nil {
 			// The server was restarted or the network broke: the pool's other idle connections are as dead, and may be
 			// more than there are tries.
-			d.pool.Reset()
+			on.pool.Reset()
 		}
-		return &txError{phase: phaseWork, readOnly: opts.ReadOnly, err: err}
+		return &txError{phase: phaseBegin, readOnly: opts.ReadOnly, err: err}
 	}
 	if err := work(context.WithValue(ctx, insideKey{}, conn.Conn()), gendb.New(conn.Conn())); err != nil {
 		return &txError{phase: phaseWork, readOnly: opts.ReadOnly, err: err}
@@ -123,7 +128,7 @@ func (o Options) begin() string {
 	return beginStatements[o.Isolation]
 }
 
-// enterTenant selects the tenant's schema, a role of it and what that may see, for this transaction only, if the registry
+// enterTenant selects the tenant's schema, a role of it, what that may see and who it is, for this transaction only, if the registry
 // and the catalogue know them; no row means they do not. A missing schema would be silent otherwise, and a missing role (a
 // dump restored on another server; `migrate up` makes it again) an error that looks like bad input. set_config with
 // arguments, never SET with a name pasted in: arguments cannot be code. What the registry says of the tenant's sessions is
@@ -131,7 +136,7 @@ func (o Options) begin() string {
 const enterTenant = `select set_config('search_path', $1, true), set_config('role', $2, true),
 	set_config('statement_timeout', $3, true), set_config('idle_in_transaction_session_timeout', $3, true),
 	set_config('lock_timeout', $4, true), set_config('rollcall.institutions', $6, true),
-	set_config('rollcall.teacher', $7, true), set_config('rollcall.guardian', $8, true),
+	set_config('rollcall.teacher', $7, true), set_config('rollcall.guardian', $8, true), set_config('rollcall.actor', $9, true),
 	set_config('rollcall.require_mfa', t.require_mfa::text, true),
 	set_config('rollcall.sessions_since', coalesce(t.sessions_since::text, ''), true)
 from control.tenants t
@@ -143,14 +148,27 @@ const enterControl = `select set_config('search_path', 'control', true), '',
 
 // begin opens the transaction and enters the scope in one round trip.
 func (d *DB) begin(ctx context.Context, conn *pgx.Conn, scope Scope, opts Options) error {
+	if opts.position != "" {
+		if err := requirePosition(ctx, conn, opts.position); err != nil {
+			return err
+		}
+	}
 	statement, lock := d.timeouts(ctx)
 	batch := &pgx.Batch{}
 	batch.Queue(opts.begin())
 	if scope == Control {
 		batch.Queue(enterControl, statement, lock)
 	} else {
+		actor, err := actorSetting(ctx)
+		if err != nil {
+			return err
+		}
 		role, institutions, teacher, guardian := scope.view()
-		batch.Queue(enterTenant, SchemaName(scope.tenant), role, statement, lock, scope.tenant, institutions, teacher, guardian)
+		batch.Queue(enterTenant, SchemaName(scope.tenant), role, statement, lock, scope.tenant, institutions, teacher, guardian, actor)
+	}
+	position := opts.position == "" && notesPosition(ctx)
+	if position {
+		batch.Queue(selectPosition)
 	}
 	results := conn.SendBatch(ctx, batch)
 	defer func() { _ = results.Close() }()
@@ -163,6 +181,11 @@ func (d *DB) begin(ctx context.Context, conn *pgx.Conn, scope Scope, opts Option
 	}
 	if tag.RowsAffected() != 1 {
 		return ErrTenantUnavailable
+	}
+	if position {
+		if err := notePosition(ctx, results); err != nil {
+			return err
+		}
 	}
 	if err := results.Close(); err != nil {
 		return fmt.Errorf("enter the schema: %w", err)

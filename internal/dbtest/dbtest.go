@@ -15,7 +15,10 @@
 //
 // ROLLCALL_TEST_DATABASE_URL names a server to be used instead, as a superuser. Its other databases are left alone.
 //
-// The files: main.go is the process, server.go the server and its databases, template.go what they are cloned from.
+// ROLLCALL_TEST_POOLER=pgbouncer runs them behind PgBouncer in transaction mode.
+//
+// The files: main.go is the process, server.go the server and its databases, template.go what they are cloned from,
+// pooler.go PgBouncer.
 package dbtest
 
 import (
@@ -39,6 +42,7 @@ const (
 	closeTimeout = 5 * time.Second
 	// setupTimeout bounds the start of the server, a template, and a clone: generous for a loaded machine.
 	setupTimeout = 2 * time.Minute
+	pollInterval = 10 * time.Millisecond
 )
 
 // Database is one test's own database. Its methods may be called from several goroutines.
@@ -94,7 +98,7 @@ func (d *Database) Open(t testing.TB, config db.Config) *db.DB {
 func (d *Database) open(t testing.TB, config db.Config) *db.DB {
 	t.Helper()
 	if config.URL == "" {
-		config.URL = d.URL
+		config.URL = d.poolURL(t)
 	}
 	opened, err := db.Open(context.WithoutCancel(t.Context()), config)
 	require.NoError(t, err)

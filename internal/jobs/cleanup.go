@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,9 +12,10 @@ import (
 )
 
 // Tasks are all periodic tasks, on a pool.
-func Tasks(d *db.DB) []Task {
+func Tasks(d *db.DB, log *slog.Logger) []Task {
 	return []Task{
 		{Name: "cleanup", Every: time.Hour, Run: Cleanup(d, batchSize)},
+		{Name: "seal-audit", Every: time.Minute, Run: Seal(d, log, sealSize)},
 	}
 }
 

@@ -103,7 +103,7 @@ func (r *runs) note(ctx context.Context, t Task, tenant uuid.UUID, started time.
 
 // safely runs the task within its time, and makes an error of a panic.
 func safely(ctx context.Context, t Task, tenant uuid.UUID) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, runTimeout)
+	ctx, cancel := context.WithTimeout(db.WithActor(ctx, db.Actor{Kind: db.ActorJob, Action: t.Name}), runTimeout)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {

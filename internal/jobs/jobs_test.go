@@ -281,7 +281,26 @@ func TestCleanup_removesWhatEndedLongAgoAndNothingElse(t *testing.T) {
 	require.NoError(t, jobs.Cleanup(d.DB, 2)(t.Context(), id), "in batches smaller than what there is to do")
 	left := dbtest.Values[float64](t, d, `select round(extract(epoch from least(ended_at, expires_at) - now()) / 86400, 1)::float8 from `+schema+`.sessions order by 1`)
 	assert.Equal(t, []float64{-29.5, -29, -1, 5}, left)
-	assert.Equal(t, "cleanup", jobs.Tasks(d.DB)[0].Name)
+	assert.Equal(t, "cleanup", jobs.Tasks(d.DB, slog.New(slog.DiscardHandler))[0].Name)
+}
+
+func TestSeal_givesEventsTheirPlacesAndLogsTheHead(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	id := d.Tenant(t, "one").ID
+	schema := db.SchemaName(id)
+	var logged strings.Builder
+	run := jobs.Seal(d.DB, slog.New(slog.NewTextHandler(&logged, nil)), 10)
+	d.Exec(t, `insert into `+schema+`.guardians (id, first_name, last_name) select gen_random_uuid(), 'A', 'B' from generate_series(1, 25)`)
+	require.NoError(t, run(t.Context(), id), "in batches smaller than what there is to do")
+	head := dbtest.Value[string](t, d, `select position || ':' || encode(hash, 'hex') from `+schema+`.audit_seals order by position desc limit 1`)
+	assert.True(t, strings.HasPrefix(head, "25:"))
+	assert.Contains(t, logged.String(), "head="+head)
+	assert.Contains(t, logged.String(), id.String())
+	before := logged.String()
+	require.NoError(t, run(t.Context(), id))
+	assert.Equal(t, before, logged.String(), "a chain that did not grow is not worth a line")
+	assert.Equal(t, "seal-audit", jobs.Tasks(d.DB, slog.New(slog.DiscardHandler))[1].Name)
 }
 
 func TestCleanup_removesTriesThatHaveFaded(t *testing.T) {

@@ -18,6 +18,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-erp/rollcall/internal/resilience"
 )
 
 // Limit is the size of a bucket: so many requests at once, and as many again in each period.
@@ -52,6 +54,8 @@ type Config struct {
 	Buckets int
 	Log     *slog.Logger          // nil: none
 	Metrics prometheus.Registerer // nil: no metrics
+	// Resilience counts tries at Redis and shows its breaker; nil: nothing.
+	Resilience *resilience.Metrics
 }
 
 // Limiter decides. It is safe for concurrent use; Close it at the end.
@@ -105,6 +109,20 @@ func (l *Limiter) Close() error {
 		return nil
 	}
 	return l.shared.client.Close()
+}
+
+// Health is what is known of Redis.
+type Health struct {
+	Up      bool
+	Breaker string // closed, half-open or open
+}
+
+// Health asks Redis for a sign of life; shared is false when there is none to ask.
+func (l *Limiter) Health(ctx context.Context) (h Health, shared bool) {
+	if l.shared == nil {
+		return Health{}, false
+	}
+	return l.shared.health(ctx), true
 }
 
 // Take takes one request from a bucket, if there is one. It always decides: when Redis does not answer, after

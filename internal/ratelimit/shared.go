@@ -22,7 +22,8 @@ import (
 type shared struct {
 	client   *redis.Client
 	limiter  *redis_rate.Limiter
-	breaker  *resilience.Breaker[*redis_rate.Result]
+	retry    resilience.Policy
+	breaker  *resilience.Breaker
 	patience time.Duration
 }
 
@@ -40,21 +41,27 @@ func newShared(c Config, onFallback func(bool)) (*shared, error) {
 	}
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = c.Patience, c.Patience, c.Patience, c.Patience
 	options.ContextTimeoutEnabled = true
-	options.MaxRetries, options.DialerRetries = -1, 1 // a request does not wait twice
+	options.MaxRetries, options.DialerRetries = -1, 1 // resilience.Redis tries again
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	client := redis.NewClient(options)
+	retry := resilience.Redis
+	retry.Metrics = c.Resilience
 	return &shared{
-		client: client, limiter: redis_rate.NewLimiter(client), patience: c.Patience,
-		breaker: resilience.NewBreaker[*redis_rate.Result](resilience.Cache, onFallback),
+		client: client, limiter: redis_rate.NewLimiter(client), patience: c.Patience, retry: retry,
+		breaker: resilience.NewBreaker(resilience.RedisBreaker, resilience.BreakerConfig{OnChange: onFallback, Metrics: c.Resilience}),
 	}, nil
 }
 
 func (s *shared) take(ctx context.Context, key string, limit Limit) (Decision, error) {
-	result, err := s.breaker.Do(func() (*redis_rate.Result, error) {
-		ctx, cancel := context.WithTimeout(ctx, s.patience)
-		defer cancel()
-		return s.limiter.Allow(ctx, "rollcall:"+key, redis_rate.Limit{Rate: limit.Requests, Burst: limit.Requests, Period: limit.Per})
+	ctx, cancel := context.WithTimeout(ctx, s.patience) // all tries together
+	defer cancel()
+	var result *redis_rate.Result
+	err := s.breaker.Do(func() error {
+		return s.retry.Do(ctx, func(ctx context.Context, _ uint) (err error) {
+			result, err = s.limiter.Allow(ctx, "rollcall:"+key, redis_rate.Limit{Rate: limit.Requests, Burst: limit.Requests, Period: limit.Per})
+			return err
+		})
 	})
 	if err != nil {
 		return Decision{}, fmt.Errorf("ask Redis: %w", err)
@@ -63,6 +70,13 @@ func (s *shared) take(ctx context.Context, key string, limit Limit) (Decision, e
 		Allowed: result.Allowed > 0, Limit: limit, Remaining: limit.remaining(result.ResetAfter),
 		RetryAfter: max(0, result.RetryAfter), Reset: result.ResetAfter,
 	}, nil
+}
+
+// health asks Redis whether it answers, past the breaker.
+func (s *shared) health(ctx context.Context) Health {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	return Health{Up: s.client.Ping(ctx).Err() == nil, Breaker: s.breaker.State()}
 }
 
 // remaining is what a bucket holds that is full again after reset. The script's own figure is cut off, not rounded, and so

@@ -1,8 +1,3 @@
-// Package resilience holds this project's policies for work that can fail for a moment: retry, on retry-go, and circuit
-// breakers, on gobreaker.
-//
-// What may be retried is the caller's knowledge (internal/db knows its SQLSTATEs); how often, how long and how far
-// apart is decided here, in one place.
 package resilience
 
 import (
@@ -13,37 +8,43 @@ import (
 	"github.com/avast/retry-go/v4"
 )
 
-// Policy says how often and how far apart work is tried.
-type Policy struct {
-	Attempts  uint          // tries in all, the first included; at least 1
-	BaseDelay time.Duration // bounds the wait before the second try; doubles with every further one
-	MaxDelay  time.Duration // the longest wait of all
-}
+// Condition says why work that failed may succeed when it is tried again, in a word that serves as a metric's label; the
+// empty word says that it may not. attempt counts from 1.
+type Condition func(err error, attempt uint) (reason string)
 
-// Database is the policy for transactions: short waits, since the client waits too.
-var Database = Policy{Attempts: 5, BaseDelay: 10 * time.Millisecond, MaxDelay: 500 * time.Millisecond}
+// Policy says how often, how long and how far apart work is tried.
+type Policy struct {
+	Dependency     string        // what is called, as a metric's label
+	Attempts       uint          // tries in all, the first included; at least 1
+	AttemptTimeout time.Duration // of one try; 0 leaves it to the context
+	BaseDelay      time.Duration // bounds the wait before the second try; doubles with every further one
+	MaxDelay       time.Duration // the longest wait of all
+	Retry          Condition     // nil tries nothing again
+	Metrics        *Metrics      // nil counts nothing
+}
 
 // Do runs work until it succeeds, fails for good, the attempts are used up or ctx ends. attempt counts from 1. It
 // returns the last error of work, joined with that of ctx when ctx ended before the next try.
-func (p Policy) Do(ctx context.Context, retryable func(err error, attempt uint) bool, work func(attempt uint) error) error {
+func (p Policy) Do(ctx context.Context, work func(ctx context.Context, attempt uint) error) error {
 	var attempt uint
 	var last error
 	err := retry.Do(
 		func() error {
 			attempt++
-			last = work(attempt)
+			last = p.try(ctx, attempt, work)
 			return last
 		},
 		retry.Context(ctx),
 		retry.Attempts(max(p.Attempts, 1)),
-		retry.RetryIf(func(err error) bool { return ctx.Err() == nil && retryable(err, attempt) }),
+		retry.RetryIf(func(err error) bool { return p.again(ctx, err, attempt) }),
 		// Full jitter, so that clients who failed together do not come back together
 		// (Brooker, "Exponential Backoff And Jitter", AWS 2015).
-		retry.Delay(p.BaseDelay),
+		retry.Delay(p.BaseDelay/2), // it counts from one and so doubles at once
 		retry.MaxDelay(p.MaxDelay),
 		retry.DelayType(retry.FullJitterBackoffDelay),
 		retry.LastErrorOnly(true),
 	)
+	p.Metrics.tried(p.Dependency, attempt, err)
 	if err == nil {
 		return nil
 	}
@@ -51,4 +52,24 @@ func (p Policy) Do(ctx context.Context, retryable func(err error, attempt uint) 
 		return errors.Join(last, cause) // retry-go would give the second only, and the first says more
 	}
 	return last
+}
+
+func (p Policy) try(ctx context.Context, attempt uint, work func(ctx context.Context, attempt uint) error) error {
+	if p.AttemptTimeout <= 0 {
+		return work(ctx, attempt)
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.AttemptTimeout)
+	defer cancel()
+	return work(ctx, attempt)
+}
+
+func (p Policy) again(ctx context.Context, err error, attempt uint) bool {
+	if p.Retry == nil || ctx.Err() != nil {
+		return false
+	}
+	reason := p.Retry(err, attempt)
+	if reason != "" && attempt < p.Attempts {
+		p.Metrics.retried(p.Dependency, reason)
+	}
+	return reason != ""
 }

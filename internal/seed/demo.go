@@ -8,6 +8,7 @@ package seed
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/google/uuid"
 
@@ -59,6 +60,7 @@ func Demo(ctx context.Context, d *db.DB, registry *tenant.Registry, box *seal.Bo
 	if err != nil {
 		return err
 	}
+	ctx = db.WithActor(ctx, db.Actor{Kind: db.ActorOperator, Action: "seed"})
 	for _, s := range []school{ashaVidyalaya, lindenhof} {
 		if err := ensureTenant(ctx, registry, s); err != nil {
 			return err
@@ -67,8 +69,19 @@ func Demo(ctx context.Context, d *db.DB, registry *tenant.Registry, box *seal.Bo
 		if err := d.InTx(ctx, db.Tenant(s.id), db.Options{Timeout: writeTimeout}, w.write); err != nil {
 			return fmt.Errorf("seed tenant %s: %w", s.slug, err)
 		}
+		if err := sealTrail(ctx, d, s.id); err != nil {
+			return fmt.Errorf("seed tenant %s: %w", s.slug, err)
+		}
 	}
 	return nil
+}
+
+// sealTrail gives what was written its place in the chain, as the periodic task would within a minute.
+func sealTrail(ctx context.Context, d *db.DB, tenant uuid.UUID) error {
+	return d.InTx(ctx, db.Tenant(tenant), db.Options{Timeout: writeTimeout}, func(ctx context.Context, q *db.Queries) error {
+		_, err := q.SealAuditEvents(ctx, math.MaxInt32)
+		return err
+	})
 }
 
 func ensureTenant(ctx context.Context, registry *tenant.Registry, s school) error {

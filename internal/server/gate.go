@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -11,6 +12,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
+	"github.com/rollcall-erp/rollcall/internal/db"
 )
 
 // authenticator finds the principal of a credential.
@@ -21,12 +23,30 @@ type authenticator interface {
 // gatePassed marks a request that went through its gate.
 const gatePassed = "rollcall.gate"
 
-// gate is the way of a request to one operation: who asks, how often, may they, is the request what the document says.
-func gate(op *contract.Operation, a authenticator, l *limits) echo.MiddlewareFunc {
+// gatekeeper is what the gates of all operations share.
+type gatekeeper struct {
+	authenticator
+
+	limits   *limits
+	overload *overload
+	db       *db.DB
+}
+
+// gate is the way of a request to one operation: is there room, who asks, how often, may they, is the request what the
+// document says.
+func (k gatekeeper) gate(op *contract.Operation) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			principal, err := authorize(c, op, a, l)
+			turn, err := k.overload.enter(c.Request().Context(), k.limits.provenTenant(presented(c.Request())))
 			if err != nil {
+				return err
+			}
+			defer turn.leave()
+			principal, err := k.authorize(c, op)
+			if err != nil {
+				return err
+			}
+			if err := turn.enterTenant(c.Request().Context()); err != nil {
 				return err
 			}
 			if err := op.Check(c.Request(), pathValues(c)); err != nil {
@@ -42,24 +62,32 @@ func gate(op *contract.Operation, a authenticator, l *limits) echo.MiddlewareFun
 }
 
 // authorize puts who asks into the request, and refuses who may not. To a public operation nobody is known.
-func authorize(c echo.Context, op *contract.Operation, a authenticator, l *limits) (auth.Principal, error) {
+func (k gatekeeper) authorize(c echo.Context, op *contract.Operation) (auth.Principal, error) {
 	r := c.Request()
 	client := auth.Client{Address: c.RealIP(), UserAgent: strings.ToValidUTF8(r.UserAgent(), "")}
-	ctx := auth.WithClient(r.Context(), client)
-	limit := limited{limits: l, op: op, header: c.Response().Header(), client: client}
+	ctx := auth.WithClient(k.db.WithPosition(r.Context()), client)
+	limit := limited{limits: k.limits, op: op, header: c.Response().Header(), client: client}
 	if op.Public {
-		c.SetRequest(r.WithContext(auth.WithCredentials(ctx, credentialsOf(r))))
+		c.SetRequest(r.WithContext(withActor(auth.WithCredentials(ctx, credentialsOf(r)), c, op, auth.Principal{})))
 		return auth.Principal{}, limit.public(ctx)
 	}
-	principal, err := limit.authenticate(ctx, a, presented(r))
+	principal, err := limit.authenticate(ctx, k, presented(r))
 	if err != nil {
 		return principal, err
 	}
-	c.SetRequest(r.WithContext(auth.With(ctx, principal, op.Permission)))
+	if onReplica(op) {
+		db.AllowReplica(ctx)
+	}
+	c.SetRequest(r.WithContext(withActor(auth.With(ctx, principal, op.Permission), c, op, principal)))
 	if err := checkCSRF(r, principal); err != nil {
 		return principal, err
 	}
 	return principal, permit(principal, op)
+}
+
+// onReplica says which operations may read from the replica: those that only read, sessions aside, which end at once.
+func onReplica(op *contract.Operation) bool {
+	return op.Method == http.MethodGet && op.Tag != "auth"
 }
 
 func permit(p auth.Principal, op *contract.Operation) error {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/labstack/echo/v4"
 
@@ -53,6 +54,23 @@ func newLimits(limiter *ratelimit.Limiter, c *contract.Contract) (*limits, error
 	return &limits{limiter: limiter, proven: proven}, nil
 }
 
+// provenTenant is the tenant that a credential names, if it has authenticated here lately; uuid.Nil otherwise.
+func (l *limits) provenTenant(c auth.Credential) uuid.UUID {
+	if c.Token == "" || !l.proven.Contains(digestOf(c)) {
+		return uuid.Nil
+	}
+	token, err := auth.ParseToken(c.Token)
+	if err != nil {
+		return uuid.Nil
+	}
+	return token.Tenant
+}
+
+// digestOf names a credential without keeping it.
+func digestOf(c auth.Credential) [sha256.Size]byte {
+	return sha256.Sum256([]byte(string(c.Transport) + " " + c.Token))
+}
+
 // limited is one request on its way through the limits.
 type limited struct {
 	*limits
@@ -67,7 +85,7 @@ func (l limited) public(ctx context.Context) error { return l.take(ctx, l.addres
 
 // authenticate finds who asks, and counts the request.
 func (l limited) authenticate(ctx context.Context, a authenticator, c auth.Credential) (auth.Principal, error) {
-	digest := sha256.Sum256([]byte(string(c.Transport) + " " + c.Token))
+	digest := digestOf(c)
 	if err := l.refusedAddress(digest); err != nil {
 		return auth.Principal{}, err
 	}

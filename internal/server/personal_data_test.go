@@ -34,10 +34,10 @@ var canaries = map[string]string{
 // Every operation gets personal data wherever a client can put it: in every member of the body that the document marks as
 // such, in requests with one fault each, in every parameter of path, query and header, under unknown names, and in
 // headers that nobody asked for. The same again while the database refuses every write with an error that quotes the row.
-// None of it may be in the log, in the metrics, or in an answer that reports an error.
+// None of it may be in the log, in the metrics, in the audit trail, or in an answer that reports an error.
 func TestPersonalData_isNeitherInTheLogNorInErrorsNorInMetrics(t *testing.T) {
 	t.Parallel()
-	var count struct{ requests, errors, faults, planted atomic.Int64 }
+	var count struct{ requests, errors, faults, planted, events atomic.Int64 }
 	forEachOperation(t, func(t *testing.T, h *harness, op *contract.Operation) {
 		send := func(calls []call) {
 			for _, c := range calls {
@@ -59,12 +59,16 @@ func TestPersonalData_isNeitherInTheLogNorInErrorsNorInMetrics(t *testing.T) {
 		send(canaryParameters(t, h, op))
 		assertNoCanary(t, h.log.String(), "the log")
 		assertNoCanary(t, h.metrics(), "the metrics")
+		trail := dbtest.Values[string](t, h.db, `select e::text from `+h.schema()+`.audit_events e where action = $1`, op.ID)
+		count.events.Add(int64(len(trail)))
+		assertNoCanary(t, strings.Join(trail, "\n"), "the audit trail")
 	})
 	t.Cleanup(func() {
 		assert.Positive(t, count.planted.Load(), "nothing was planted: the test shows nothing")
 		assert.Positive(t, count.faults.Load(), "the database refused nothing: the test shows nothing")
-		t.Logf("%d requests, %d refused, %d failed in the database, with %d pieces of personal data in bodies: none in log, metrics or errors",
-			count.requests.Load(), count.errors.Load(), count.faults.Load(), count.planted.Load())
+		assert.Positive(t, count.events.Load(), "no audit event was looked at: the test shows nothing")
+		t.Logf("%d requests, %d refused, %d failed in the database, with %d pieces of personal data in bodies: none in log, metrics, errors or %d audit events",
+			count.requests.Load(), count.errors.Load(), count.faults.Load(), count.planted.Load(), count.events.Load())
 	})
 }
 
@@ -159,7 +163,7 @@ func refuseWrites(t *testing.T, h *harness) {
 	t.Helper()
 	h.db.Exec(t, `create function `+h.schema()+`.refuse() returns trigger language plpgsql as $$
 		begin raise exception 'cannot keep %', coalesce(new, old)::text using detail = coalesce(new, old)::text; end $$`)
-	for _, table := range dbtest.Values[string](t, h.db, `select tablename::text from pg_tables where schemaname = $1 and tablename not like 'goose%'`, h.schema()) {
+	for _, table := range dbtest.Values[string](t, h.db, `select tablename::text from pg_tables where schemaname = $1 and tablename not like 'goose%' and tablename not like 'audit\_%'`, h.schema()) {
 		if table != "sessions" { // the test makes some
 			h.db.Exec(t, `create trigger refuse before insert or update or delete on `+h.schema()+`.`+table+` for each row execute function `+h.schema()+`.refuse()`)
 		}
@@ -176,7 +180,7 @@ func TestPersonalData_isNeitherInTheLogOfTasksNorInTheQueue(t *testing.T) {
 	h.db.Exec(t, `create trigger refuse before delete on `+h.schema()+`.sessions for each row execute function `+h.schema()+`.refuse()`)
 	pool := h.db.Open(t, db.Config{MaxConns: jobs.MinConns})
 	metrics := server.NewMetrics()
-	tasks := append(jobs.Tasks(pool), jobs.Task{Name: "panics", Every: time.Hour, Run: func(context.Context, uuid.UUID) error {
+	tasks := append(jobs.Tasks(pool, newLogger(h.contract, h.log)), jobs.Task{Name: "panics", Every: time.Hour, Run: func(context.Context, uuid.UUID) error {
 		panic(&pgconn.PgError{Severity: "ERROR", Code: "22007", Message: canaries["name"]})
 	}})
 	runner, err := jobs.New(jobs.Config{DB: pool, Tasks: tasks, Log: newLogger(h.contract, h.log), Metrics: metrics, Tick: time.Second})

@@ -28,7 +28,7 @@ func TestServe_aRequestInFlightIsFinishedBeforeTheEnd(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- server.Serve(ctx, listener, handler, slog.New(slog.DiscardHandler), time.Minute)
+		ended <- server.Serve(ctx, listener, handler, slog.New(slog.DiscardHandler), server.Shutdown{Grace: time.Minute})
 	}()
 	answered := make(chan string, 1)
 	go func() {
@@ -69,7 +69,7 @@ func TestServe_aRequestThatTakesTooLongIsReported(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- server.Serve(ctx, listener, handler, slog.New(slog.DiscardHandler), 10*time.Millisecond)
+		ended <- server.Serve(ctx, listener, handler, slog.New(slog.DiscardHandler), server.Shutdown{Grace: 10 * time.Millisecond})
 	}()
 	conn, err := net.Dial("tcp", listener.Addr().String())
 	require.NoError(t, err)

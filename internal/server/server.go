@@ -13,11 +13,13 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	"github.com/rollcall-erp/rollcall/internal/academic"
 	"github.com/rollcall-erp/rollcall/internal/access"
 	"github.com/rollcall-erp/rollcall/internal/attendance"
+	"github.com/rollcall-erp/rollcall/internal/audit"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
@@ -35,6 +37,7 @@ type (
 	students    = student.Handler
 	attendances = attendance.Handler
 	exams       = exam.Handler
+	audits      = audit.Handler
 )
 
 // operations are the handlers of all tags. A missing or doubled operation does not compile.
@@ -45,6 +48,7 @@ type operations struct {
 	*students
 	*attendances
 	*exams
+	*audits
 }
 
 var _ api.StrictServerInterface = operations{}
@@ -60,7 +64,10 @@ type Dependencies struct {
 	Limiter *ratelimit.Limiter
 	// TrustedProxies are those whose X-Forwarded-For is believed; without any the address is that of the connection.
 	TrustedProxies []*net.IPNet
-	Log            *slog.Logger
+	Concurrency    Concurrency
+	// Lifecycle is where the instance stands; nil: it serves.
+	Lifecycle *Lifecycle
+	Log       *slog.Logger
 	// Metrics takes what the server measures (NewMetrics). It is served as /metrics unless MetricsElsewhere.
 	Metrics          *prometheus.Registry
 	MetricsElsewhere bool
@@ -77,10 +84,18 @@ func New(d Dependencies) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Use(requestID, measured.measure, accessLog(d.Log), recovered, securityHeaders, crossOrigin)
+	if d.Lifecycle == nil {
+		d.Lifecycle = NewLifecycle()
+		d.Lifecycle.Serve()
+	}
+	e.Use(requestID, measured.measure, accessLog(d.Log), recovered, d.Lifecycle.closing, securityHeaders, crossOrigin)
 
 	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions, Box: d.Box, Now: d.Now}
 	limits, err := newLimits(d.Limiter, d.Contract)
+	if err != nil {
+		return nil, err
+	}
+	overload, err := newOverload(d.Concurrency, d.Metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -91,14 +106,16 @@ func New(d Dependencies) (http.Handler, error) {
 		attendances: &attendance.Handler{DB: d.DB},
 		students:    &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
 		exams:       &exam.Handler{DB: d.DB},
+		audits:      &audit.Handler{DB: d.DB},
 	}
 	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),
-		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, handlers.sessions, limits)})
+		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, d.Lifecycle, gatekeeper{handlers.sessions, limits, overload, d.DB})})
 	if err := sameOperations(d.Contract, e.Routes()); err != nil {
 		return nil, err
 	}
 	refuseShadowed(e, d.Contract)
-	system{db: d.DB, contract: d.Contract}.register(e)
+	system{contract: d.Contract}.register(e)
+	e.GET("/readyz", health{db: d.DB, limiter: d.Limiter, lifecycle: d.Lifecycle, asking: &singleflight.Group{}}.ready)
 	if !d.MetricsElsewhere {
 		e.GET("/metrics", echo.WrapHandler(MetricsHandler(d.Metrics, d.Log)))
 	}
@@ -107,10 +124,10 @@ func New(d Dependencies) (http.Handler, error) {
 }
 
 // gates are the per-operation middleware, by operationId.
-func gates(c *contract.Contract, a authenticator, l *limits) map[string][]echo.MiddlewareFunc {
+func gates(c *contract.Contract, l *Lifecycle, k gatekeeper) map[string][]echo.MiddlewareFunc {
 	all := make(map[string][]echo.MiddlewareFunc, len(c.Operations))
 	for id, op := range c.Operations {
-		all[id] = []echo.MiddlewareFunc{gate(op, a, l)}
+		all[id] = []echo.MiddlewareFunc{l.started, k.gate(op)}
 	}
 	return all
 }

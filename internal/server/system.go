@@ -1,24 +1,19 @@
 package server
 
 import (
-	"context"
 	"embed"
 	"fmt"
 	"io/fs"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 	swaggerfiles "github.com/swaggo/files/v2"
 
-	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/contract"
-	"github.com/rollcall-erp/rollcall/internal/db"
 )
 
-// system has what stands outside /v1: health, the document, its page.
+// system has what stands outside /v1 and knows no dependency: a sign of life, the document, its page.
 type system struct {
-	db       *db.DB
 	contract *contract.Contract
 }
 
@@ -58,7 +53,6 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 
 func (s system) register(e *echo.Echo) {
 	e.GET("/livez", func(c echo.Context) error { return c.String(http.StatusOK, "alive\n") })
-	e.GET("/readyz", s.ready)
 	e.GET("/openapi.yaml", func(c echo.Context) error {
 		return c.Blob(http.StatusOK, "application/yaml", contract.YAML)
 	})
@@ -68,18 +62,6 @@ func (s system) register(e *echo.Echo) {
 	for _, file := range docsPage {
 		e.GET(file.path, file.serve)
 	}
-}
-
-// ready is true when requests can be served: the database answers.
-func (s system) ready(c echo.Context) error {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), time.Second)
-	defer cancel()
-	if err := s.db.Ping(ctx); err != nil {
-		e := apperr.Wrap(apperr.Unavailable, "The database does not answer.", err)
-		e.RetryAfter = time.Second
-		return e
-	}
-	return c.String(http.StatusOK, "ready\n")
 }
 
 func (f docsFile) serve(c echo.Context) error {

@@ -90,7 +90,7 @@ func plus(t *testing.T, path, statement string) fs.FS {
 // next has one more table in every tenant.
 func next(t *testing.T) fs.FS {
 	t.Helper()
-	return plus(t, "tenant/90000_next.sql", "create table next_version (n integer)")
+	return plus(t, "tenant/90000_next.sql", "create table next_version (id uuid primary key)")
 }
 
 // versions are the migrations that a schema has, 0 for goose's own mark included.

@@ -52,6 +52,8 @@ func TestUp_migratesAllTenantsInParallel(t *testing.T) {
 		assert.EqualValues(t, 90000, applied[len(applied)-1])
 		assert.True(t, dbtest.Value[bool](t, d, "select has_table_privilege($1, $2, 'select, insert')",
 			db.SchemaName(s.ID), db.SchemaName(s.ID)+".next_version"), "its role may use the new table")
+		assert.EqualValues(t, 2, dbtest.Value[int64](t, d, "select count(*) from pg_trigger where tgrelid = $1::regclass and tgname like 'audit%'",
+			db.SchemaName(s.ID)+".next_version"), "the new table is audited")
 	}
 }
 
@@ -172,12 +174,28 @@ func TestUp_restoresRolesGrantsAndPolicies(t *testing.T) {
 	}
 }
 
+// The audit trail is only read by a tenant's roles; what somebody granted besides is taken back.
+func TestUp_takesBackRightsOnTheAuditTrail(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	schema := db.SchemaName(d.Tenant(t, "demo").ID)
+	rights := func() []string {
+		return dbtest.Values[string](t, d, `select grantee || ' ' || privilege_type from information_schema.role_table_grants
+			where table_schema = $1 and table_name = 'audit_events' and grantee like $1 || '%' order by 1`, schema)
+	}
+	require.Equal(t, []string{schema + " SELECT"}, rights())
+	d.Exec(t, "grant insert, delete on "+schema+".audit_events to "+schema)
+	d.Exec(t, "grant select on "+schema+".audit_events to "+db.LimitedRole(schema))
+	require.NoError(t, tenant.NewMigrator(d.URL).Up(t.Context(), nil))
+	assert.Equal(t, []string{schema + " SELECT"}, rights())
+}
+
 // A migration that waits for a table holds up every request behind it.
 func TestUp_waitsForATableInUseOnlyForAWhile(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	d.Tenant(t, "demo")
-	seen := plus(t, "tenant/90000_next.sql", "create table seen as select current_setting('lock_timeout') as lock_timeout")
+	seen := plus(t, "tenant/90000_next.sql", "create table seen as select current_setting('lock_timeout') as lock_timeout; comment on table seen is 'audit: none, because it is gone soon'")
 	require.NoError(t, tenant.NewMigrator(d.URL).WithFiles(seen).Up(t.Context(), nil))
 	demo, err := d.Registry().BySlug(t.Context(), "demo")
 	require.NoError(t, err)

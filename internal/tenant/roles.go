@@ -52,13 +52,17 @@ func (s *lockedSchema) createRole(ctx context.Context, name string) error {
 	return nil
 }
 
-// lacksGrants is asked instead of granting every time, which would rewrite the catalogue for every table.
+// lacksGrants is asked instead of granting every time, which would rewrite the catalogue for every table. Of the audit trail
+// a role may have too much, and only the tenant's own reads it.
 const lacksGrants = `select not has_schema_privilege($2::name, $1::name::text, 'usage') or exists (
 	select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 	where n.nspname = $1::name and c.relkind in ('r', 'p', 'v', 'm') and c.relname <> '` + versionTable + `'
-	and not has_table_privilege($2::name, c.oid, 'select'))`
+	and case when c.relname like 'audit\_%' then has_table_privilege($2::name, c.oid, 'insert, update, delete, truncate')
+			or has_table_privilege($2::name, c.oid, 'select') <> ($2 = $1)
+		else not has_table_privilege($2::name, c.oid, 'select') end)`
 
-// grant lets the roles work with the rows of their schema, now and in tables to come, but not with goose's notes.
+// grant lets the roles work with the rows of their schema, now and in tables to come, but not with goose's notes, and not
+// write in the audit trail.
 func (s *lockedSchema) grant(ctx context.Context) error {
 	for _, role := range s.roles() {
 		lacking, err := s.ask(ctx, lacksGrants, s.name, role)
@@ -84,6 +88,7 @@ func (s *lockedSchema) grantTo(ctx context.Context, role string) error {
 		"grant " + rights + " on all tables in schema " + schema + " to " + role,
 		"alter default privileges in schema " + schema + " grant " + rights + " on tables to " + role,
 		"revoke all on table " + schema + "." + quote(versionTable) + " from " + role,
+		"select " + schema + ".protect_audit()",
 	}, "; "))
 }
 
@@ -104,6 +109,14 @@ func (s *lockedSchema) restorePolicies(ctx context.Context) error {
 	}
 	if err != nil {
 		return fmt.Errorf("restore the policies of schema %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// audit gives new tables the triggers that write the audit trail; nothing happens where they are there.
+func (s *lockedSchema) audit(ctx context.Context) error {
+	if err := s.exec(ctx, "select "+quote(s.name)+".audit_rows()"); err != nil {
+		return fmt.Errorf("audit the tables of schema %s: %w", s.name, err)
 	}
 	return nil
 }

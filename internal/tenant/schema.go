@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 )
@@ -58,11 +59,17 @@ func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	config.RuntimeParams["application_name"] = applicationName
 	config.RuntimeParams["search_path"] = "" // every name is written with its schema
 	conn, err := pgx.ConnectConfig(ctx, config)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == protocolViolation {
+		return nil, fmt.Errorf("connect to the database (a pooler is no way to it here; DATABASE_DIRECT_URL must lead to PostgreSQL itself): %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
 	return conn, nil
 }
+
+// protocolViolation is what PgBouncer says to a parameter that it does not keep track of.
+const protocolViolation = "08P01"
 
 func closeConn(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
@@ -84,7 +91,8 @@ func (s *lockedSchema) upgradeControl(ctx context.Context, files fs.FS) error {
 	return s.upgradeRiver(ctx)
 }
 
-// upgradeTenant makes roles and schema where they are missing, and migrates. Repeating it does no harm.
+// upgradeTenant makes roles and schema where they are missing, migrates, and has all tables audited. Repeating it does no
+// harm.
 func (s *lockedSchema) upgradeTenant(ctx context.Context, files fs.FS) error {
 	if err := s.createRoles(ctx); err != nil {
 		return err
@@ -93,6 +101,9 @@ func (s *lockedSchema) upgradeTenant(ctx context.Context, files fs.FS) error {
 		return err
 	}
 	if err := s.migrate(ctx, files, "tenant"); err != nil {
+		return err
+	}
+	if err := s.audit(ctx); err != nil {
 		return err
 	}
 	return s.grant(ctx)

@@ -13,6 +13,9 @@ create table subjects (
     constraint subjects_institution_key unique (id, institution_id)
 );
 
+comment on column subjects.name is 'audit: plain';
+comment on column subjects.code is 'audit: plain';
+
 alter table subjects enable row level security;
 create policy visible on subjects using (institution_id = any (array(select reached_institutions())));
 

@@ -96,6 +96,54 @@ create table attendance_corrections (
 -- ListCorrections.
 create index attendance_corrections_section_idx on attendance_corrections (section_id, date);
 
+-- Marks are written by the register, and so is their event: one a register, with what each student's mark was and became. A
+-- row each would be most of the trail.
+-- +goose StatementBegin
+create function audit_marks() returns trigger language plpgsql security definer set search_path from current as $$
+declare
+    item record;
+begin
+    if tg_op = 'INSERT' then
+        for item in select section_id, jsonb_build_object('date', date, 'marks', jsonb_object_agg(student_id, status)) as marks
+            from written group by section_id, date
+        loop
+            perform audit_record('attendanceMarks', item.section_id, 'create', null, item.marks);
+        end loop;
+    elsif tg_op = 'DELETE' then
+        for item in select section_id, jsonb_build_object('date', date, 'marks', jsonb_object_agg(student_id, status)) as marks
+            from overwritten group by section_id, date
+        loop
+            perform audit_record('attendanceMarks', item.section_id, 'delete', item.marks, null);
+        end loop;
+    else
+        for item in select o.section_id, jsonb_build_object('date', o.date, 'marks', jsonb_object_agg(o.student_id, o.status)) as was,
+                jsonb_build_object('date', o.date, 'marks', jsonb_object_agg(o.student_id, n.status)) as becomes
+            from overwritten o join written n using (student_id, date)
+            where (o.section_id, o.status, o.note) is distinct from (n.section_id, n.status, n.note) group by o.section_id, o.date
+        loop
+            perform audit_record('attendanceMarks', item.section_id, 'update', item.was, item.becomes);
+        end loop;
+    end if;
+    return null;
+end
+$$;
+-- +goose StatementEnd
+create trigger audit_marks_insert after insert on attendance_marks referencing new table as written
+    for each statement execute function audit_marks();
+create trigger audit_marks_update after update on attendance_marks referencing old table as overwritten new table as written
+    for each statement execute function audit_marks();
+create trigger audit_marks_delete after delete on attendance_marks referencing old table as overwritten
+    for each statement execute function audit_marks();
+
+-- What the audit trail shows (00009_audit.sql).
+comment on table attendance_marks is 'audit: none, because audit_marks() writes one event a register';
+comment on table attendance_corrections is 'audit: none, because it keeps what marks were, whose changes are events';
+comment on column institutions.time_zone is 'audit: plain';
+comment on column institutions.working_days is 'audit: plain';
+comment on column terms.name is 'audit: plain';
+comment on column holidays.name is 'audit: plain';
+comment on column attendance_registers.version is 'audit: ignored';
+
 -- ListRegister: who was in a section on a day, also those who have left it since.
 create index enrollments_section_history_idx on enrollments (section_id, started_on);
 
@@ -117,6 +165,7 @@ select protect_rows();
 drop index enrollments_section_history_idx;
 drop table attendance_corrections;
 drop table attendance_marks;
+drop function audit_marks();
 drop table attendance_registers;
 drop table subject_assignments;
 drop table holidays;

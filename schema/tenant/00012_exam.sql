@@ -115,6 +115,13 @@ create table report_cards (
     constraint report_cards_pkey primary key (publication_id, student_id),
     constraint report_cards_version_key unique (student_id, exam_id, version) -- ListStudentResults
 );
+-- What the audit trail shows (00009_audit.sql).
+comment on table report_cards is 'audit: none, because none is ever changed, and the publication that they belong to is an event';
+comment on column grading_bands.name is 'audit: plain';
+comment on column exams.name is 'audit: plain';
+comment on column exams.version is 'audit: ignored';
+comment on column exam_sheets.version is 'audit: ignored';
+
 create index enrollments_year_class_idx on enrollments (academic_year_id, class_id); -- the view exam_takers
 
 -- Who takes an exam: those who were in its class at a time between its first and its last day. The day of a transfer belongs
