@@ -86,7 +86,7 @@ func (r replicated) awaitReplica(t *testing.T, d *db.DB) {
 	require.Eventually(t, func() bool { return r.onReplica(r.request(t, d), t, d, db.ReadOnly) }, time.Minute, 20*time.Millisecond)
 }
 
-func TestReplica(t *testing.T) { //nolint:tparallel // one replica, which the steps pause and stop
+func TestReplica(t *testing.T) { //nolint:tparallel,paralleltest // one replica, which the steps pause and stop
 	t.Parallel()
 	r := newReplicated(t)
 	registry := prometheus.NewRegistry()
