@@ -40,6 +40,7 @@ type Config struct {
 	RedisURL        Secret        // REDIS_URL: where instances share what they count; empty: each counts for itself
 	RateLimitScale  float64       // ROLLCALL_RATE_LIMIT_SCALE: multiplies every rate limit; 0.1 to 1000000
 	TrustedProxies  []*net.IPNet  // ROLLCALL_TRUSTED_PROXIES: whose X-Forwarded-For is believed
+	WebhookAllow    []*net.IPNet  // ROLLCALL_WEBHOOK_ALLOW: networks that webhooks may lead to besides what is public
 	DrainDelay      time.Duration // ROLLCALL_DRAIN_DELAY: from the end of readiness to the end of listening; 0s to 5m
 	ShutdownTimeout time.Duration // ROLLCALL_SHUTDOWN_TIMEOUT: for requests and tasks in flight after that; 1s to 10m
 }
@@ -103,6 +104,9 @@ func Read(lookup Lookup) (Config, error) {
 		return Config{}, err
 	}
 	if c.TrustedProxies, err = networks("ROLLCALL_TRUSTED_PROXIES", get("ROLLCALL_TRUSTED_PROXIES", "")); err != nil {
+		return Config{}, err
+	}
+	if c.WebhookAllow, err = networks("ROLLCALL_WEBHOOK_ALLOW", get("ROLLCALL_WEBHOOK_ALLOW", "")); err != nil {
 		return Config{}, err
 	}
 	if c.EncryptionKey != "" {
@@ -184,7 +188,7 @@ func factor(get func(name, fallback string) string, name, fallback string, least
 }
 
 // networks reads a list of networks and single addresses. One that holds every address is refused: it would believe
-// whatever anybody says.
+// whatever anybody says, or reach whatever there is.
 func networks(name, list string) ([]*net.IPNet, error) {
 	var all []*net.IPNet
 	for text := range strings.SplitSeq(list, ",") {

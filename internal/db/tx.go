@@ -109,7 +109,7 @@ func (d *DB) attempt(ctx context.Context, on *node, scope Scope, opts Options, w
 		}
 		return &txError{phase: phaseBegin, readOnly: opts.ReadOnly, err: err}
 	}
-	if err := work(context.WithValue(ctx, insideKey{}, conn.Conn()), gendb.New(conn.Conn())); err != nil {
+	if err := work(context.WithValue(ctx, insideKey{}, conn.Conn()), gendb.New(statements{conn.Conn()})); err != nil {
 		return &txError{phase: phaseWork, readOnly: opts.ReadOnly, err: err}
 	}
 	return commit(ctx, conn.Conn(), opts)
