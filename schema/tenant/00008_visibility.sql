@@ -79,8 +79,9 @@ $$;
 -- +goose StatementBegin
 create function reached_years() returns setof uuid language plpgsql stable security definer rows 10 set search_path from current as $$
 begin
-    return query select y.id from sections s join classes c on c.id = s.class_id join academic_years y on y.institution_id = c.institution_id
-        where s.id = any (array(select taught_sections()))
+    return query select y.id from academic_years y where y.institution_id = any (array(
+            select c.institution_id from classes c where c.id = any (array(
+                select s.class_id from sections s where s.id = any (array(select taught_sections()))))))
         union select academic_year_id from enrollments where student_id = any (array(select linked_students()));
 end
 $$;

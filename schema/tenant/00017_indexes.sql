@@ -65,6 +65,14 @@ create index concurrently if not exists sessions_over_idx on sessions (least(end
 -- DeleteOldGuesses
 create index concurrently if not exists guesses_counted_at_idx on guesses (counted_at);
 
+-- ListExams: of all, of a class
+create index concurrently if not exists exams_start_date_idx on exams (start_date, id);
+create index concurrently if not exists exams_class_id_idx on exams (class_id, start_date, id);
+-- UsesOf, DeleteSubject: whether it is in use
+create index concurrently if not exists exam_papers_subject_id_idx on exam_papers (subject_id);
+-- ListTakers, ListResults, CountTakers, TakersAmong: the view exam_takers
+create index concurrently if not exists enrollments_year_class_idx on enrollments (academic_year_id, class_id);
+
 -- ListAuditEvents, CountAuditEvents: by each filter, in the order of time
 create index concurrently if not exists audit_events_actor_id_idx on audit_events (actor_id, id);
 create index concurrently if not exists audit_events_action_idx on audit_events (action, id);
@@ -74,7 +82,8 @@ create index concurrently if not exists audit_events_resource_id_idx on audit_ev
 reset lock_timeout;
 
 -- +goose Down
-drop index if exists audit_events_actor_id_idx, audit_events_action_idx, audit_events_resource_type_idx, audit_events_resource_id_idx,
+drop index if exists exams_start_date_idx, exams_class_id_idx, exam_papers_subject_id_idx, enrollments_year_class_idx,
+    audit_events_actor_id_idx, audit_events_action_idx, audit_events_resource_type_idx, audit_events_resource_id_idx,
     students_withdrawn_idx, enrollments_section_history_idx, subject_assignments_subject_id_idx,
     attendance_registers_academic_year_id_idx, attendance_marks_section_idx, attendance_marks_institution_idx, attendance_corrections_section_idx,
     guesses_counted_at_idx, sessions_over_idx, sessions_user_id_idx, sessions_live_idx, user_roles_role_id_idx, user_roles_role_idx,

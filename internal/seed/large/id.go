@@ -27,6 +27,12 @@ const (
 	sessionKind
 	subjectKind
 	requestKind
+	examKind
+	paperKind
+	publicationKind
+	webhookKind
+	outboxKind
+	deliveryKind
 )
 
 // epoch is the time in every made-up id: the first day of the current year.

@@ -2,7 +2,7 @@
 //
 // Every row follows from its number (id.go), so the same size makes the same rows, and nothing is kept while they are written.
 // The files: school.go has the structure and the order of the tables, people.go staff, families and sign-ins, student.go students and their
-// history, attendance.go and audit.go what their names say, names.go the names.
+// history, attendance.go, exam.go, event.go and audit.go what their names say, names.go the names.
 package large
 
 import (
@@ -76,7 +76,7 @@ func Fill(ctx context.Context, d *db.DB, tenant uuid.UUID, size Size, onProgress
 				return err
 			}
 		}
-		return seal(ctx, raw, size)
+		return finish(ctx, raw, size)
 	})
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func empty(ctx context.Context, raw db.Raw) error {
 	if foreign {
 		return ErrHasData
 	}
-	if _, err := raw.Exec(ctx, "truncate institutions, users, guesses, roles, audit_events, audit_unsealed, audit_seals cascade"); err != nil {
+	if _, err := raw.Exec(ctx, "truncate institutions, users, guesses, roles, webhooks, outbox_events, idempotency_keys, audit_events, audit_unsealed, audit_seals cascade"); err != nil {
 		return fmt.Errorf("empty the tenant: %w", err)
 	}
 	return nil
@@ -105,7 +105,7 @@ func empty(ctx context.Context, raw db.Raw) error {
 // switchAudit turns the audit triggers off, so that a made-up trail can be loaded instead of one that says who loaded it, or on.
 func switchAudit(ctx context.Context, raw db.Raw, how string) error {
 	rows, err := raw.Query(ctx, `select format('alter table %s `+how+` trigger %I', g.tgrelid::regclass, g.tgname) from pg_catalog.pg_trigger g
-		join pg_catalog.pg_class c on c.oid = g.tgrelid where c.relnamespace = current_schema()::regnamespace and g.tgname in ('audit_write', 'audit_update')`)
+		join pg_catalog.pg_class c on c.oid = g.tgrelid where c.relnamespace = current_schema()::regnamespace and starts_with(g.tgname, 'audit_')`)
 	if err != nil {
 		return fmt.Errorf("find the audit triggers: %w", err)
 	}
@@ -121,8 +121,12 @@ func switchAudit(ctx context.Context, raw db.Raw, how string) error {
 	return nil
 }
 
-// seal gives almost all of the made-up events their place in the chain, and turns the triggers on again.
-func seal(ctx context.Context, raw db.Raw, size Size) error {
+// finish lets the next event have the next position, gives almost all of the made-up audit events their place in the chain, and turns the
+// triggers on again.
+func finish(ctx context.Context, raw db.Raw, size Size) error {
+	if _, err := raw.Exec(ctx, `select setval(pg_get_serial_sequence('outbox_events', 'position'), max(position)) from outbox_events`); err != nil {
+		return fmt.Errorf("number the events: %w", err)
+	}
 	if _, err := raw.Exec(ctx, "select seal_audit_events($1)", max(size.Students-unsealedEvents, 0)); err != nil {
 		return fmt.Errorf("seal the audit trail: %w", err)
 	}

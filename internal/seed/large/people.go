@@ -121,13 +121,13 @@ func (g generator) assignments(yield func([]any) bool) {
 func (g generator) sessions(yield func([]any) bool) {
 	for n := range g.staff() * sessionsPerStaff {
 		begun := epoch.Add(time.Duration(n) * time.Minute)
-		token := sha256.Sum256(fmt.Appendf(nil, "session %d", n))
+		token := digestOf("session", n)
 		var ended *time.Time
 		if n%2 == 0 {
 			ended = new(begun.Add(3 * time.Hour))
 		}
 		if !yield([]any{
-			madeID(sessionKind, n), madeID(staffKind, n/sessionsPerStaff), token[:], begun, begun.Add(12 * time.Hour), ended, begun.Add(2 * time.Hour),
+			madeID(sessionKind, n), madeID(staffKind, n/sessionsPerStaff), token, begun, begun.Add(12 * time.Hour), ended, begun.Add(2 * time.Hour),
 			fmt.Sprintf("192.0.2.%d", n%250), "Mozilla/5.0", begun,
 		}) {
 			return
@@ -150,8 +150,8 @@ const codesPerFactor = 10
 
 func (g generator) recoveryCodes(yield func([]any) bool) {
 	for n := range g.staff() * codesPerFactor {
-		hash := sha256.Sum256(fmt.Appendf(nil, "recovery code %d", n))
-		if hasFactor(n/codesPerFactor) && !yield([]any{madeID(staffKind, n/codesPerFactor), hash[:]}) {
+		hash := digestOf("recovery code", n)
+		if hasFactor(n/codesPerFactor) && !yield([]any{madeID(staffKind, n/codesPerFactor), hash}) {
 			return
 		}
 	}
@@ -159,8 +159,8 @@ func (g generator) recoveryCodes(yield func([]any) bool) {
 
 func (g generator) guesses(yield func([]any) bool) {
 	for n := range 100 + g.Students/20 {
-		subject := sha256.Sum256(fmt.Appendf(nil, "subject %d", n))
-		if !yield([]any{"login", subject[:], 1.0, epoch.Add(time.Duration(n) * time.Minute)}) {
+		subject := digestOf("subject", n)
+		if !yield([]any{"login", subject, 1.0, epoch.Add(time.Duration(n) * time.Minute)}) {
 			return
 		}
 	}
@@ -177,6 +177,12 @@ func (g generator) guardians(yield func([]any) bool) {
 		}
 		return !hasFather(f) || yield([]any{madeID(guardianKind, 2*f+1), nil, fathers[f%len(fathers)], familyName(f), nil, phone(2*f + 1), epoch, epoch})
 	})
+}
+
+// digestOf stands for the digest of something that nobody has.
+func digestOf(what string, n int) []byte {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", what, n))
+	return sum[:]
 }
 
 func phone(n int) string { return fmt.Sprintf("+91 98%03d %05d", n/100_000%1000, n%100_000) }

@@ -2,6 +2,7 @@ package large
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -50,7 +51,7 @@ func (g generator) tables() []table {
 		{"guardians", []string{"id", "user_id", "first_name", "last_name", "email", "phone", "created_at", "updated_at"}, g.guardians},
 		{"student_guardians", []string{"student_id", "guardian_id", "relationship", "is_primary", "position"}, g.guardianLinks},
 	}
-	return append(append(structure, g.attendanceTables()...), g.auditTables()...)
+	return slices.Concat(structure, g.attendanceTables(), g.examTables(), g.eventTables(), g.auditTables())
 }
 
 func (g generator) institutions(yield func([]any) bool) {
