@@ -186,12 +186,14 @@ insert into subject_assignments (section_id, user_id, subject_id)
 select @section_id, unnest(@user_ids::uuid[]), unnest(@subject_ids::uuid[]);
 
 -- name: ListSubjects :many
+-- plan: up to 12000 rows, there are so few that those in reach, or those behind a page number, are looked for among all
 select id, institution_id, name, code, is_active, created_at, updated_at from subjects
 where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
   and (sqlc.narg(after_id)::uuid is null or (name, id) > (sqlc.narg(after_name)::text, sqlc.narg(after_id)))
 order by name, id limit @row_limit offset @row_offset;
 
 -- name: CountSubjects :one
+-- plan: up to 10001 rows, counts no further
 select count(*) from (select 1 from subjects where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id)) limit @most) as counted;
 
 -- name: GetSubject :one

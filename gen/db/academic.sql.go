@@ -189,6 +189,7 @@ const countSubjects = `-- name: CountSubjects :one
 select count(*) from (select 1 from subjects where ($1::uuid is null or institution_id = $1) limit $2) as counted
 `
 
+// plan: up to 10001 rows, counts no further
 func (q *Queries) CountSubjects(ctx context.Context, institutionID *uuid.UUID, most int32) (int64, error) {
 	row := q.db.QueryRow(ctx, countSubjects, institutionID, most)
 	var count int64
@@ -838,6 +839,7 @@ type ListSubjectsParams struct {
 	RowLimit      int32
 }
 
+// plan: up to 12000 rows, there are so few that those in reach, or those behind a page number, are looked for among all
 func (q *Queries) ListSubjects(ctx context.Context, arg ListSubjectsParams) ([]Subject, error) {
 	rows, err := q.db.Query(ctx, listSubjects,
 		arg.InstitutionID,

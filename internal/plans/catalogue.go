@@ -184,7 +184,7 @@ func parse(text string) (sql string, exceptions []exception, err error) {
 
 var (
 	parameter = regexp.MustCompile(`@(\w+)|sqlc\.n?arg\((\w+)\)`)
-	star      = regexp.MustCompile(`(select |\w\\\.)\\\*`)
+	star      = regexp.MustCompile(`(select |returning |\w\\\.)\\\*`)
 )
 
 // align finds the names of the parameters of a generated text: its source is the same but for them, and for `*`, for which the

@@ -27,7 +27,7 @@ const pendingDeliveries = 50
 const webhooks = 2
 
 func (g generator) webhooks(yield func([]any) bool) {
-	for n := range webhooks {
+	for n := range webhooks + 1 { // the last one is new, and has got nothing yet
 		url := fmt.Sprintf("https://receiver-%d.example/hook", n+1)
 		if !yield([]any{madeID(webhookKind, n), url, []string{"student.admitted"}, []byte("sealed for nobody"), epoch, epoch, epoch}) {
 			return
