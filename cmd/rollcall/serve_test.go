@@ -225,7 +225,7 @@ func TestServe_sigtermUnderLoadDropsNothing(t *testing.T) {
 	require.Eventually(t, func() bool { return l.sent.Load() > int64(torture.Times(200, 2000)) }, time.Minute, time.Millisecond)
 	s.end()
 	all.Wait()
-	torture.Report(t, "SIGTERM under load", "%d requests sent by 8 clients who keep their connections, %d dropped", l.sent.Load(), l.dropped.Load())
+	torture.Reportf(t, "SIGTERM under load", "%d requests sent by 8 clients who keep their connections, %d dropped", l.sent.Load(), l.dropped.Load())
 	l.faults.Range(func(fault, _ any) bool { t.Log(fault); return true })
 	assert.Zero(t, l.dropped.Load())
 	assert.True(t, l.taken.Load())
@@ -307,5 +307,5 @@ func TestServe_killedUnderWritersLosesNothing(t *testing.T) {
 	assert.NotEmpty(t, acknowledged)
 	assert.Zero(t, lost)
 	assert.Zero(t, partial)
-	torture.Report(t, "kill -9 of the service", "%d times under 8 writers: %d acknowledged, %d lost, %d in part", times, len(acknowledged), lost, partial)
+	torture.Reportf(t, "kill -9 of the service", "%d times under 8 writers: %d acknowledged, %d lost, %d in part", times, len(acknowledged), lost, partial)
 }

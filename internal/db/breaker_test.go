@@ -3,7 +3,6 @@ package db_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -97,7 +96,7 @@ func TestBreaker_countsOnlyTheServerAndTheWayToIt(t *testing.T) {
 	assert.True(t, db.IsOutage(db.FailedTry(db.PhaseConnect, false, &pgconn.ConnectError{})))
 	assert.False(t, db.IsOutage(db.FailedTry(db.PhaseWork, false, context.Canceled)))
 	assert.False(t, db.IsOutage(db.FailedTry(db.PhaseWork, false, apperr.New(apperr.Conflict, ""))))
-	assert.False(t, db.IsOutage(fmt.Errorf("a bug")))
+	assert.False(t, db.IsOutage(errors.New("a bug")))
 }
 
 // A try on a connection that has gone silent ends in its own time, and the next is on another one.

@@ -89,7 +89,7 @@ func (c *Comparison) Markdown(out io.Writer, command string) {
 	fmt.Fprintf(out, `# Indexes
 
 `+"`%s`"+` wrote this page: a throw-away tenant of %d students, every generated query, with the production indexes
-([schema/tenant/00013_indexes.sql](../schema/tenant/00013_indexes.sql)) and without. Rows are those read from large tables, index entries and
+([schema/tenant/00017_indexes.sql](../schema/tenant/00017_indexes.sql)) and without. Rows are those read from large tables, index entries and
 the work of policies, triggers and foreign keys included; buffers are pages of 8 KiB. Both are the same on every machine; times are not, and were taken on two
 shared cores.
 

@@ -83,8 +83,8 @@ func TestCreate_hasTheProductionIndexes(t *testing.T) {
 	}, "%v", made)
 	files, ok := next(t).(fstest.MapFS)
 	require.True(t, ok)
-	files["tenant/90000_next.sql"] = files["tenant/00013_indexes.sql"] // once more, as for a tenant that is in use
-	for _, statement := range regexp.MustCompile(`create index concurrently if not exists (\w+)`).FindAllStringSubmatch(string(files["tenant/00013_indexes.sql"].Data), -1) {
+	files["tenant/90000_next.sql"] = files["tenant/00017_indexes.sql"] // once more, as for a tenant that is in use
+	for _, statement := range regexp.MustCompile(`create index concurrently if not exists (\w+)`).FindAllStringSubmatch(string(files["tenant/00017_indexes.sql"].Data), -1) {
 		d.Exec(t, "drop index "+schema+"."+statement[1])
 	}
 	require.NotEqual(t, made, dbtest.Values[string](t, d, definitions, schema))

@@ -50,7 +50,7 @@ func TestToxic_onTheDatabaseNothingIsLostHalfDoneOrLeftBehind(t *testing.T) {
 			found := l.assertWhole()
 			s.assertIdle()
 			assert.Less(t, l.longest(), bound(config))
-			torture.Report(t, "database: "+toxic.Name, "%d acknowledged, %v; %d answers 503; longest request %v; recovered in %v",
+			torture.Reportf(t, "database: "+toxic.Name, "%d acknowledged, %v; %d answers 503; longest request %v; recovered in %v",
 				len(l.acknowledged), found, l.statuses[http.StatusServiceUnavailable], l.longest(), recovery)
 		})
 	}
@@ -82,7 +82,7 @@ func TestToxic_onRedisRequestsGoOnByTheLocalCount(t *testing.T) {
 			l.assertClean()
 			l.assertWhole()
 			assert.Less(t, l.longest(), 5*time.Second)
-			torture.Report(t, "Redis: "+toxic.Name, "%d requests, %d failed; p99 %v, longest %v; counted together again after %v",
+			torture.Reportf(t, "Redis: "+toxic.Name, "%d requests, %d failed; p99 %v, longest %v; counted together again after %v",
 				len(l.latencies), l.statuses[http.StatusServiceUnavailable], l.quantile(0.99), l.longest(), recovery)
 		})
 	}
