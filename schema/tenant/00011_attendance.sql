@@ -1,5 +1,7 @@
 -- The school's calendar, who teaches what, and attendance.
 -- +goose Up
+select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
 alter table institutions
     add column time_zone text not null default 'Asia/Kolkata' constraint institutions_time_zone_check check (char_length(time_zone) between 1 and 50),
     add column working_days text[] not null default '{monday,tuesday,wednesday,thursday,friday}'
