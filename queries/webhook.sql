@@ -41,6 +41,7 @@ where id = @id
 returning *;
 
 -- name: DeleteWebhook :execrows
+-- plan: up to 1000000 rows, its deliveries go with it
 delete from webhooks where id = @id;
 
 -- name: CreateEvent :one
@@ -63,6 +64,7 @@ where d.webhook_id = @webhook_id
 order by d.position desc, d.id desc limit @row_limit offset @row_offset;
 
 -- name: CountDeliveries :one
+-- plan: up to 10001 rows, counts no further
 select count(*) from (select 1 from webhook_deliveries d where d.webhook_id = @webhook_id
   and (sqlc.narg(status)::text is null or d.status = sqlc.narg(status)) limit @most) as counted;
 
@@ -91,7 +93,7 @@ with due as (
 update webhook_deliveries d
 set attempts = attempts + 1, attempted_at = now(), next_attempt_at = now() + make_interval(secs => @lease_seconds)
 from outbox_events e
-where d.id in (select due.id from due) and e.id = d.event_id
+where d.id = any(array(select due.id from due)) and e.id = d.event_id
 returning d.id, d.attempts, d.event_id, e.type, e.data, e.created_at as event_at;
 
 -- name: FinishDelivery :exec

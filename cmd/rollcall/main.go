@@ -69,7 +69,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.AddCommand(serveCommand(), devCommand(), tenantCommand(configuredDatabase),
 		userCommand(configuredDatabase), migrateCommand(configuredDatabase), jobsCommand(configuredDatabase), auditCommand(configuredDatabase),
-		replayCommand())
+		seedCommand(configuredDatabase), plansCommand(configuredDatabase), replayCommand())
 	return root
 }
 

@@ -3144,7 +3144,7 @@ type UnsupportedMediaType = Problem
 
 // ListAcademicYearsParams defines parameters for ListAcademicYears.
 type ListAcademicYearsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3174,7 +3174,7 @@ type CreateAcademicYearParams struct {
 
 // ListMissingRegistersParams defines parameters for ListMissingRegisters.
 type ListMissingRegistersParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3219,7 +3219,7 @@ type GetAttendanceSummaryParams struct {
 
 // ListAuditEventsParams defines parameters for ListAuditEvents.
 type ListAuditEventsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3249,7 +3249,7 @@ type ListAuditEventsParams struct {
 
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3267,7 +3267,7 @@ type ListSessionsParamsSort string
 
 // ListClassesParams defines parameters for ListClasses.
 type ListClassesParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3297,7 +3297,7 @@ type CreateClassParams struct {
 
 // ListExamsParams defines parameters for ListExams.
 type ListExamsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3342,7 +3342,7 @@ type UpdateExamParams struct {
 
 // ListExamResultsParams defines parameters for ListExamResults.
 type ListExamResultsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3372,7 +3372,7 @@ type RecordExamResultsParams struct {
 
 // ListExamPublicationsParams defines parameters for ListExamPublications.
 type ListExamPublicationsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3390,7 +3390,7 @@ type ListExamPublicationsParamsSort string
 
 // ListInstitutionsParams defines parameters for ListInstitutions.
 type ListInstitutionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3417,7 +3417,7 @@ type CreateInstitutionParams struct {
 
 // ListRolesParams defines parameters for ListRoles.
 type ListRolesParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3444,7 +3444,7 @@ type CreateRoleParams struct {
 
 // ListSectionsParams defines parameters for ListSections.
 type ListSectionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3486,7 +3486,7 @@ type MarkAttendanceParams struct {
 
 // ListCorrectionsParams defines parameters for ListCorrections.
 type ListCorrectionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3504,7 +3504,7 @@ type ListCorrectionsParamsSort string
 
 // ListStudentsParams defines parameters for ListStudents.
 type ListStudentsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3567,7 +3567,7 @@ type UpdateStudentParams struct {
 
 // ListStudentAttendanceParams defines parameters for ListStudentAttendance.
 type ListStudentAttendanceParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3591,7 +3591,7 @@ type ListStudentAttendanceParamsSort string
 
 // ListEnrollmentsParams defines parameters for ListEnrollments.
 type ListEnrollmentsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3609,7 +3609,7 @@ type ListEnrollmentsParamsSort string
 
 // ListStudentResultsParams defines parameters for ListStudentResults.
 type ListStudentResultsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3660,7 +3660,7 @@ type WithdrawStudentParams struct {
 
 // ListSubjectsParams defines parameters for ListSubjects.
 type ListSubjectsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3690,7 +3690,7 @@ type CreateSubjectParams struct {
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3726,7 +3726,7 @@ type CreateUserParams struct {
 
 // ListUserSessionsParams defines parameters for ListUserSessions.
 type ListUserSessionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3744,7 +3744,7 @@ type ListUserSessionsParamsSort string
 
 // ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
 type ListWebhookDeliveriesParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.

@@ -3145,7 +3145,7 @@ type UnsupportedMediaType = Problem
 
 // ListAcademicYearsParams defines parameters for ListAcademicYears.
 type ListAcademicYearsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3175,7 +3175,7 @@ type CreateAcademicYearParams struct {
 
 // ListMissingRegistersParams defines parameters for ListMissingRegisters.
 type ListMissingRegistersParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3220,7 +3220,7 @@ type GetAttendanceSummaryParams struct {
 
 // ListAuditEventsParams defines parameters for ListAuditEvents.
 type ListAuditEventsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3250,7 +3250,7 @@ type ListAuditEventsParams struct {
 
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3268,7 +3268,7 @@ type ListSessionsParamsSort string
 
 // ListClassesParams defines parameters for ListClasses.
 type ListClassesParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3298,7 +3298,7 @@ type CreateClassParams struct {
 
 // ListExamsParams defines parameters for ListExams.
 type ListExamsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3343,7 +3343,7 @@ type UpdateExamParams struct {
 
 // ListExamResultsParams defines parameters for ListExamResults.
 type ListExamResultsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3373,7 +3373,7 @@ type RecordExamResultsParams struct {
 
 // ListExamPublicationsParams defines parameters for ListExamPublications.
 type ListExamPublicationsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3391,7 +3391,7 @@ type ListExamPublicationsParamsSort string
 
 // ListInstitutionsParams defines parameters for ListInstitutions.
 type ListInstitutionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3418,7 +3418,7 @@ type CreateInstitutionParams struct {
 
 // ListRolesParams defines parameters for ListRoles.
 type ListRolesParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3445,7 +3445,7 @@ type CreateRoleParams struct {
 
 // ListSectionsParams defines parameters for ListSections.
 type ListSectionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3487,7 +3487,7 @@ type MarkAttendanceParams struct {
 
 // ListCorrectionsParams defines parameters for ListCorrections.
 type ListCorrectionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3505,7 +3505,7 @@ type ListCorrectionsParamsSort string
 
 // ListStudentsParams defines parameters for ListStudents.
 type ListStudentsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3568,7 +3568,7 @@ type UpdateStudentParams struct {
 
 // ListStudentAttendanceParams defines parameters for ListStudentAttendance.
 type ListStudentAttendanceParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3592,7 +3592,7 @@ type ListStudentAttendanceParamsSort string
 
 // ListEnrollmentsParams defines parameters for ListEnrollments.
 type ListEnrollmentsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3610,7 +3610,7 @@ type ListEnrollmentsParamsSort string
 
 // ListStudentResultsParams defines parameters for ListStudentResults.
 type ListStudentResultsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3661,7 +3661,7 @@ type WithdrawStudentParams struct {
 
 // ListSubjectsParams defines parameters for ListSubjects.
 type ListSubjectsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3691,7 +3691,7 @@ type CreateSubjectParams struct {
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3727,7 +3727,7 @@ type CreateUserParams struct {
 
 // ListUserSessionsParams defines parameters for ListUserSessions.
 type ListUserSessionsParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.
@@ -3745,7 +3745,7 @@ type ListUserSessionsParamsSort string
 
 // ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
 type ListWebhookDeliveriesParams struct {
-	// Page The page, from 1. For many pages use `cursor`, which stays fast.
+	// Page The page, from 1. A page number reaches the first 10,000 rows of a list; a longer one is read on with `cursor`, which stays fast.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit Rows a page. More than 100 is served as 100; the answer says the value used.

@@ -63,7 +63,7 @@ with due as (
 update webhook_deliveries d
 set attempts = attempts + 1, attempted_at = now(), next_attempt_at = now() + make_interval(secs => $1)
 from outbox_events e
-where d.id in (select due.id from due) and e.id = d.event_id
+where d.id = any(array(select due.id from due)) and e.id = d.event_id
 returning d.id, d.attempts, d.event_id, e.type, e.data, e.created_at as event_at
 `
 
@@ -122,6 +122,7 @@ type CountDeliveriesParams struct {
 	Most      int32
 }
 
+// plan: up to 10001 rows, counts no further
 func (q *Queries) CountDeliveries(ctx context.Context, arg CountDeliveriesParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countDeliveries, arg.WebhookID, arg.Status, arg.Most)
 	var count int64
@@ -256,6 +257,7 @@ const deleteWebhook = `-- name: DeleteWebhook :execrows
 delete from webhooks where id = $1
 `
 
+// plan: up to 1000000 rows, its deliveries go with it
 func (q *Queries) DeleteWebhook(ctx context.Context, id uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteWebhook, id)
 	if err != nil {

@@ -90,7 +90,7 @@ func Read(lookup Lookup) (Config, error) {
 		Pooler:        get("DATABASE_POOLER", "auto"),
 	}
 	var err error
-	if err = c.readBounds(get); err != nil {
+	if err = readBounds(&c, get); err != nil {
 		return Config{}, err
 	}
 	if c.Jobs, err = onOff(get, "ROLLCALL_JOBS", "on"); err != nil {
@@ -123,7 +123,7 @@ func Read(lookup Lookup) (Config, error) {
 }
 
 // readBounds reads how much is done at once, and how long it may take.
-func (c *Config) readBounds(get func(name, fallback string) string) (err error) {
+func readBounds(c *Config, get func(name, fallback string) string) (err error) {
 	if !slices.Contains([]string{"auto", "none", "pgbouncer"}, c.Pooler) {
 		return errors.New("DATABASE_POOLER: want auto, none or pgbouncer")
 	}

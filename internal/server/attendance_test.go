@@ -156,8 +156,10 @@ func TestRegister_ofTwoWhoSaveAtOnceOneWinsAndNothingIsMixed(t *testing.T) {
 			require.Equal(t, 1, winners, "with If-Match exactly one wins")
 		}
 	}
-	assert.EqualValues(t, 20, lost[http.StatusPreconditionFailed])
-	assert.Equal(t, lost[http.StatusPreconditionFailed]+lost[http.StatusConflict], lost[412]+lost[409])
+	assert.Equal(t, 20, lost[http.StatusPreconditionFailed])
+	for status := range lost {
+		assert.Contains(t, []int{http.StatusPreconditionFailed, http.StatusConflict}, status)
+	}
 	t.Logf("40 rounds of two who save at once: lost with 412 %d, with 409 %d; no mixture", lost[http.StatusPreconditionFailed], lost[http.StatusConflict])
 }
 
@@ -231,14 +233,15 @@ func TestRegister_manyMarksTakeAsManyRoundTripsAsOne(t *testing.T) {
 	all := trips.during(func() { proxied.mark("teacher", grade5A, tuesday, marksOf("absent", "", students...), nil) })
 	t.Logf("round trips, authentication included: one mark %d, %d marks %d", one, len(students), all)
 	assert.LessOrEqual(t, all, one+2)
-	assert.LessOrEqual(t, one, int64(12))
+	assert.LessOrEqual(t, one, int64(13))
 }
 
 func TestAttendance_ofAStudentAndInSummaryAgree(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	const between = "from=2026-06-01&to=2026-09-30"
-	total := map[string]float64{}
+	total := map[string]int{}
+	count := func(a answer, status string) int { return int(a.get("counts", status).(float64)) }
 	for path := "/v1/students/" + asha + "/attendance?limit=50&" + between; path != ""; {
 		got := h.as(demoUsers["guardian"], http.MethodGet, path, nil)
 		require.Equal(t, http.StatusOK, got.Status, "%s", got.Raw)
@@ -250,13 +253,13 @@ func TestAttendance_ofAStudentAndInSummaryAgree(t *testing.T) {
 		if !more {
 			path = ""
 			for status, n := range total {
-				assert.Equal(t, n, got.get("counts", status), "the counts are those of all pages")
+				assert.Equal(t, n, count(got, status), "the counts are those of all pages")
 			}
 		}
 	}
 	own := h.as(demoUsers["guardian"], http.MethodGet, "/v1/attendance/summary?"+between, nil)
 	for status, n := range total {
-		assert.Equal(t, n, own.get("counts", status), status)
+		assert.Equal(t, n, count(own, status), status)
 	}
 	for filter, where := range map[string]string{
 		"": "true", "institutionId=" + mainCampus: "institution_id = '" + mainCampus + "'", "sectionId=" + grade5A: "section_id = '" + grade5A + "'",
@@ -273,16 +276,16 @@ func TestAttendance_ofAStudentAndInSummaryAgree(t *testing.T) {
 func TestMissing_areSectionsWithSchoolStudentsAndNoRegister(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	missing := func(user, query string) float64 {
+	missing := func(user, query string) int {
 		got := h.as(demoUsers[user], http.MethodGet, "/v1/attendance/missing?"+query, nil)
 		require.Equal(t, http.StatusOK, got.Status, "%s", got.Raw)
-		return got.get("page", "total").(float64)
+		return int(got.get("page", "total").(float64))
 	}
-	assert.EqualValues(t, 13, missing("admin", "date="+tuesday), "all but the section without students")
-	assert.EqualValues(t, 2, missing("teacher", "date="+tuesday))
-	assert.EqualValues(t, 2, missing("admin", "date="+tuesday+"&classId="+grade5))
+	assert.Equal(t, 13, missing("admin", "date="+tuesday), "all but the section without students")
+	assert.Equal(t, 2, missing("teacher", "date="+tuesday))
+	assert.Equal(t, 2, missing("admin", "date="+tuesday+"&classId="+grade5))
 	require.Equal(t, http.StatusOK, h.mark("teacher", grade5A, tuesday, marksOf("present", "", asha), nil).Status)
-	assert.EqualValues(t, 1, missing("teacher", "date="+tuesday))
+	assert.Equal(t, 1, missing("teacher", "date="+tuesday))
 	for name, day := range map[string]string{
 		"taken": "2026-09-30", "a holiday": "2026-08-28", "a sunday": "2026-09-27", "between the terms": "2026-10-01", "no year": "2020-01-01", "the future": "2999-01-01",
 	} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,7 +61,7 @@ func (v *validator) check(c echo.Context, a *keptAnswer) error {
 	switch {
 	case known:
 		err = op.CheckResponse(a.status, a.Header(), a.body.Bytes())
-	case a.status >= http.StatusBadRequest:
+	case a.status >= http.StatusBadRequest && v.isProblem(c, a):
 		err = v.contract.CheckProblem(a.status, a.Header(), a.body.Bytes())
 	default:
 		return nil
@@ -71,6 +72,12 @@ func (v *validator) check(c echo.Context, a *keptAnswer) error {
 	}
 	v.checked.WithLabelValues(valid).Inc()
 	return err
+}
+
+// isProblem is true of a failure that is to be a problem: all below /v1, and what says that it is one. What stands outside,
+// such as /readyz, may have a form of its own.
+func (*validator) isProblem(c echo.Context, a *keptAnswer) bool {
+	return strings.HasPrefix(c.Request().URL.Path, "/v1/") || a.Header().Get(echo.HeaderContentType) == "application/problem+json"
 }
 
 // keptAnswer is an answer that has not been sent.

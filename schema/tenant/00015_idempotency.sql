@@ -10,7 +10,6 @@ create table idempotency_keys (
     created_at     timestamptz not null default now(),
     constraint idempotency_keys_pkey primary key (user_id, key_digest)
 );
-create index idempotency_keys_created_at_idx on idempotency_keys (created_at);
 comment on table idempotency_keys is 'audit: none, because the effect that an answer belongs to is in the trail';
 
 -- A key is its user's, whatever role the transaction has: the setting says whose keys are there for it, none without it.

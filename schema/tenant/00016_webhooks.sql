@@ -36,7 +36,6 @@ create table outbox_events (
     data       jsonb       not null constraint outbox_events_data_check check (jsonb_typeof(data) = 'object' and octet_length(data::text) <= 1000),
     created_at timestamptz not null default now()
 );
-create index outbox_events_created_at_idx on outbox_events (created_at);
 
 create table webhook_deliveries (
     id              uuid        not null default gen_random_uuid() constraint webhook_deliveries_pkey primary key,
@@ -54,9 +53,6 @@ create table webhook_deliveries (
     created_at      timestamptz not null default now(),
     constraint webhook_deliveries_event_id_key unique (webhook_id, event_id)
 );
-create index webhook_deliveries_pending_idx on webhook_deliveries (webhook_id, subject_id, position) where status = 'pending';
-create index webhook_deliveries_list_idx on webhook_deliveries (webhook_id, position desc, id);
-create index webhook_deliveries_event_id_idx on webhook_deliveries (event_id);
 
 comment on table outbox_events is 'audit: none, because what an event tells of is in the trail';
 comment on table webhook_deliveries is 'audit: none, because it is a record of its own';
