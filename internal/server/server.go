@@ -95,14 +95,12 @@ func New(d Dependencies) (http.Handler, error) {
 		d.Lifecycle = NewLifecycle()
 		d.Lifecycle.Serve()
 	}
-	e.Use(requestID, measured.measure, accessLog(d.Log), d.Lifecycle.closing, securityHeaders)
-	if d.ValidateResponses {
-		v, err := newValidator(d.Contract, d.Metrics)
-		if err != nil {
-			return nil, err
-		}
-		e.Use(v.validate)
+	validation, err := validationOf(d)
+	if err != nil {
+		return nil, err
 	}
+	e.Use(requestID, measured.measure, accessLog(d.Log), d.Lifecycle.closing, securityHeaders)
+	e.Use(validation...)
 	e.Use(recovered, crossOrigin)
 
 	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions, Box: d.Box, Now: d.Now}
@@ -130,13 +128,10 @@ func New(d Dependencies) (http.Handler, error) {
 		return nil, err
 	}
 	refuseShadowed(e, d.Contract)
-	system{contract: d.Contract}.register(e)
-	e.GET("/readyz", health{db: d.DB, limiter: d.Limiter, lifecycle: d.Lifecycle, asking: &singleflight.Group{}}.ready)
-	problems, err := newProblemPages()
-	if err != nil {
+	if err := (system{contract: d.Contract}).register(e); err != nil {
 		return nil, err
 	}
-	problems.register(e)
+	e.GET("/readyz", health{db: d.DB, limiter: d.Limiter, lifecycle: d.Lifecycle, asking: &singleflight.Group{}}.ready)
 	if !d.MetricsElsewhere {
 		e.GET("/metrics", echo.WrapHandler(MetricsHandler(d.Metrics, d.Log)))
 	}

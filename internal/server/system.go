@@ -52,7 +52,8 @@ func swaggerUI(name, contentType string) docsFile {
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-func (s system) register(e *echo.Echo) {
+// register adds the routes. An error is a page of problems that does not fit them.
+func (s system) register(e *echo.Echo) error {
 	e.GET("/livez", func(c echo.Context) error { return c.String(http.StatusOK, "alive\n") })
 	e.GET("/openapi.yaml", func(c echo.Context) error {
 		return c.Blob(http.StatusOK, "application/yaml", contract.YAML)
@@ -63,6 +64,12 @@ func (s system) register(e *echo.Echo) {
 	for _, file := range docsPage {
 		e.GET(file.path, file.serve)
 	}
+	problems, err := newProblemPages()
+	if err != nil {
+		return err
+	}
+	problems.register(e)
+	return nil
 }
 
 func (f docsFile) serve(c echo.Context) error {

@@ -34,6 +34,18 @@ func newValidator(c *contract.Contract, metrics prometheus.Registerer) (*validat
 	return v, metrics.Register(v.checked)
 }
 
+// validationOf is the middleware that validates, if that is wanted.
+func validationOf(d Dependencies) ([]echo.MiddlewareFunc, error) {
+	if !d.ValidateResponses {
+		return nil, nil
+	}
+	v, err := newValidator(d.Contract, d.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	return []echo.MiddlewareFunc{v.validate}, nil
+}
+
 // validate renders errors itself, so that they are validated like any other answer.
 func (v *validator) validate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
