@@ -30,9 +30,10 @@ import (
 // testKey is the base64 of the key that the tests' databases are sealed with.
 const testKey = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
 
+// newDemo has the demo, and room in its sections for all whom the tests admit.
 func newDemo(t *testing.T) *dbtest.Database {
 	t.Helper()
-	return dbtest.NewFrom(t, "demo", func(ctx context.Context, url string) error {
+	d := dbtest.NewFrom(t, "demo", func(ctx context.Context, url string) error {
 		box, err := seal.New(bytes.Repeat([]byte{7}, seal.KeySize))
 		if err != nil {
 			return err
@@ -44,6 +45,10 @@ func newDemo(t *testing.T) *dbtest.Database {
 		defer d.Close()
 		return seed.Demo(ctx, d, tenant.NewRegistry(d, url), box)
 	})
+	sections := db.SchemaName(seed.DemoTenant) + ".sections"
+	d.Exec(t, "alter table "+sections+" drop constraint sections_capacity_check")
+	d.Exec(t, "update "+sections+" set capacity = 1000000")
+	return d
 }
 
 // serving is a running `rollcall serve`.

@@ -105,8 +105,8 @@ func TestInTx_aConnectionThatGoesSilentIsReplacedWithinTheBudget(t *testing.T) {
 	s := newSchool(t)
 	network := toxictest.New(t, s.URL)
 	policy := resilience.Database
-	policy.AttemptTimeout = 300 * time.Millisecond
-	d := s.Open(t, db.Config{URL: network.URL, Retry: policy, Timeout: 20 * time.Second})
+	policy.AttemptTimeout = 2 * time.Second
+	d := s.Open(t, db.Config{URL: network.URL, Retry: policy, Timeout: 30 * time.Second})
 	add := func(ctx context.Context, conn *pgx.Conn) error { return insert(ctx, conn, "Once") }
 	require.NoError(t, s.run(t.Context(), d, db.ReadOnly, func(context.Context, *pgx.Conn) error { return nil }))
 	network.Add(t, toxictest.TimeoutUp)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
@@ -63,7 +64,7 @@ func TestPgBouncer_manyClientsShareFewConnectionsAndNothingLeaks(t *testing.T) {
 	t.Parallel()
 	s := newUniqueSchool(t)
 	other := s.Tenant(t, "other")
-	d := s.Open(t, db.Config{URL: s.Pooled(t), MaxConns: 30})
+	d := s.Open(t, db.Config{URL: s.Pooled(t), MaxConns: 30, Timeout: time.Minute, LockTimeout: time.Minute})
 	var group errgroup.Group
 	for i := range 60 {
 		id := []tenant.Tenant{s.tenant, other}[i%2].ID

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/dbtest"
@@ -50,7 +49,7 @@ func goodput(s *service, clients int) (perSecond float64, l *load, heap uint64) 
 func TestOverload_theWorkThatIsDoneIsDoneInTime(t *testing.T) { //nolint:paralleltest // it measures
 	room := server.Concurrency{Requests: 8, Tenant: 8} // as many as there are connections
 	s := farService(t, 8, room)
-	require.Equal(t, http.StatusOK, s.read())
+	s.recovery(s.read, 20*time.Second) // the first request, on a machine that may be busy
 	var ratios []float64
 	var shed int
 	var most uint64
