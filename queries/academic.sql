@@ -213,7 +213,7 @@ where id = @id
 returning id, institution_id, name, code, is_active, created_at, updated_at;
 
 -- name: UsesOf :one
--- plan: up to 40000 rows, counts in every table that can refer to the row, before a deletion, which is rare
+-- plan: up to 5000000 rows, counts in every table that can refer to the row, before a deletion, which is rare: not every reference has an index
 -- What refers to a row of a table, counted by table. The row is locked before: nothing can refer to it in between.
 select uses_of(@target::text, @id::uuid)::jsonb as uses;
 

@@ -67,6 +67,7 @@ where attendance_marks.section_id = excluded.section_id
   and (attendance_marks.status, attendance_marks.note) is distinct from (excluded.status, excluded.note);
 
 -- name: ListRegister :many
+-- plan: teacher: up to 10000 rows, looks for each student of the section among those within reach
 -- Who may be in a section on a day, with the mark where there is one; also who has one and was, as is known now, not there.
 select st.id, st.first_name, st.last_name, e.roll_number, e.status as enrollment_status, e.started_on, e.ended_on, y.start_date, y.end_date,
        m.status, m.note, m.version, m.marked_by, m.marked_at

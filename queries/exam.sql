@@ -2,6 +2,7 @@
 -- A list counts up to @most rows, so that counting is bounded; @after_id selects by keyset instead of by offset.
 
 -- name: ListExams :many
+-- plan: up to 12000 rows, there are a few thousand exams, in the order of their dates
 select id, institution_id, academic_year_id, class_id, name, start_date, end_date, status, version, created_at, updated_at from exams
 where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
   and (sqlc.narg(academic_year_id)::uuid is null or academic_year_id = sqlc.narg(academic_year_id))
@@ -11,6 +12,7 @@ where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(ins
 order by start_date desc, id desc limit @row_limit offset @row_offset;
 
 -- name: CountExams :one
+-- plan: up to 12000 rows, counts to 10001
 select count(*) from (select 1 from exams
 where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
   and (sqlc.narg(academic_year_id)::uuid is null or academic_year_id = sqlc.narg(academic_year_id))
@@ -85,6 +87,7 @@ on conflict on constraint exam_papers_subject_id_key do update set
     position = excluded.position;
 
 -- name: ListResults :many
+-- plan: student_ids: up to 2000 rows, looks at a class
 -- The mark sheet of a paper: everybody who takes it, or these students of them, with the result where there is one.
 select t.student_id, s.first_name, s.last_name, t.section_id, t.roll_number, r.marks, r.absent, r.remark, r.graded_by, r.graded_at
 from exam_takers t

@@ -79,6 +79,7 @@ select * from student_records where id = any(@ids::uuid[]);
 -- The page is found with keys alone, then its rows are read whole: so what is skipped or sorted away costs little. The students of a
 -- class or section are an array: found first, whatever the planner thinks of how many there are.
 -- plan: pattern: up to 30000 rows, a search in an order reads what matches, or what comes before it in the order
+-- plan: status: up to 5000 rows, who have left are a few of a hundred in the order of all
 -- plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
 -- plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
 select r.* from (
@@ -96,6 +97,7 @@ order by r.last_name, r.first_name, r.id;
 
 -- name: ListStudentsByAdmissionNumber :many
 -- plan: pattern: up to 30000 rows, a search in an order reads what matches, or what comes before it in the order
+-- plan: status: up to 5000 rows, who have left are a few of a hundred in the order of all
 -- plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
 -- plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
 select r.* from (
@@ -113,6 +115,7 @@ order by r.admission_number, r.id;
 
 -- name: ListStudentsByNewest :many
 -- plan: pattern: up to 30000 rows, a search in an order reads what matches, or what comes before it in the order
+-- plan: status: up to 5000 rows, who have left are a few of a hundred in the order of all
 -- plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
 -- plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
 select r.* from (

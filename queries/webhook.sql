@@ -64,7 +64,7 @@ where d.webhook_id = @webhook_id
 order by d.position desc, d.id desc limit @row_limit offset @row_offset;
 
 -- name: CountDeliveries :one
--- plan: up to 10001 rows, counts no further
+-- plan: up to 30000 rows, counts to 10001, those of a status in a list of all
 select count(*) from (select 1 from webhook_deliveries d where d.webhook_id = @webhook_id
   and (sqlc.narg(status)::text is null or d.status = sqlc.narg(status)) limit @most) as counted;
 
@@ -121,6 +121,7 @@ update webhooks set paused_until = now() + make_interval(secs => @seconds) where
 update webhooks set is_active = false, disabled_reason = @reason, updated_at = now() where id = @id and is_active;
 
 -- name: NextDelivery :one
+-- plan: up to 20000 rows, looks for the events of what is pending, among all while they are few
 -- When there is something to be delivered again, and the oldest event that was not.
 select count(*) as pending,
        coalesce(min(greatest(first.next_attempt_at, w.paused_until)), now())::timestamptz as due_at,

@@ -109,7 +109,7 @@ func (o plansOptions) measure(cmd *cobra.Command, d *db.DB, id uuid.UUID) error 
 	case o.deep:
 		return printDepths(ctx, out, d, id, o.steps)
 	case o.compare:
-		return o.compareTo(ctx, out, d, id)
+		return o.compareTo(cmd, d, id)
 	}
 	result, err := plans.Measure(ctx, d, id, plans.Options{FillRegistry: o.slug == "", OnProgress: plans.Progress(progress(cmd.ErrOrStderr()))})
 	if err != nil {
@@ -137,8 +137,9 @@ func (o plansOptions) judge(out io.Writer, result *plans.Result) error {
 	return err
 }
 
-func (o plansOptions) compareTo(ctx context.Context, out io.Writer, d *db.DB, id uuid.UUID) error {
-	comparison, err := plans.Compare(ctx, d, id, plans.Options{FillRegistry: true})
+func (o plansOptions) compareTo(cmd *cobra.Command, d *db.DB, id uuid.UUID) error {
+	out := cmd.OutOrStdout()
+	comparison, err := plans.Compare(cmd.Context(), d, id, plans.Options{FillRegistry: true, OnProgress: plans.Progress(progress(cmd.ErrOrStderr()))})
 	if err != nil {
 		return err
 	}

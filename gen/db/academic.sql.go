@@ -1262,7 +1262,7 @@ const usesOf = `-- name: UsesOf :one
 select uses_of($1::text, $2::uuid)::jsonb as uses
 `
 
-// plan: up to 40000 rows, counts in every table that can refer to the row, before a deletion, which is rare
+// plan: up to 5000000 rows, counts in every table that can refer to the row, before a deletion, which is rare: not every reference has an index
 // What refers to a row of a table, counted by table. The row is locked before: nothing can refer to it in between.
 func (q *Queries) UsesOf(ctx context.Context, target string, iD uuid.UUID) (json.RawMessage, error) {
 	row := q.db.QueryRow(ctx, usesOf, target, iD)

@@ -490,6 +490,7 @@ type ListRegisterRow struct {
 	MarkedAt         *time.Time
 }
 
+// plan: teacher: up to 10000 rows, looks for each student of the section among those within reach
 // Who may be in a section on a day, with the mark where there is one; also who has one and was, as is known now, not there.
 func (q *Queries) ListRegister(ctx context.Context, date openapi_types.Date, sectionID uuid.UUID) ([]ListRegisterRow, error) {
 	rows, err := q.db.Query(ctx, listRegister, date, sectionID)

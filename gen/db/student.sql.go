@@ -364,6 +364,7 @@ type ListStudentsByAdmissionNumberParams struct {
 }
 
 // plan: pattern: up to 30000 rows, a search in an order reads what matches, or what comes before it in the order
+// plan: status: up to 5000 rows, who have left are a few of a hundred in the order of all
 // plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
 // plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
 func (q *Queries) ListStudentsByAdmissionNumber(ctx context.Context, arg ListStudentsByAdmissionNumberParams) ([]StudentRecord, error) {
@@ -455,6 +456,7 @@ type ListStudentsByNameParams struct {
 // The page is found with keys alone, then its rows are read whole: so what is skipped or sorted away costs little. The students of a
 // class or section are an array: found first, whatever the planner thinks of how many there are.
 // plan: pattern: up to 30000 rows, a search in an order reads what matches, or what comes before it in the order
+// plan: status: up to 5000 rows, who have left are a few of a hundred in the order of all
 // plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
 // plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
 func (q *Queries) ListStudentsByName(ctx context.Context, arg ListStudentsByNameParams) ([]StudentRecord, error) {
@@ -544,6 +546,7 @@ type ListStudentsByNewestParams struct {
 }
 
 // plan: pattern: up to 30000 rows, a search in an order reads what matches, or what comes before it in the order
+// plan: status: up to 5000 rows, who have left are a few of a hundred in the order of all
 // plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
 // plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
 func (q *Queries) ListStudentsByNewest(ctx context.Context, arg ListStudentsByNewestParams) ([]StudentRecord, error) {

@@ -122,7 +122,7 @@ type CountDeliveriesParams struct {
 	Most      int32
 }
 
-// plan: up to 10001 rows, counts no further
+// plan: up to 30000 rows, counts to 10001, those of a status in a list of all
 func (q *Queries) CountDeliveries(ctx context.Context, arg CountDeliveriesParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countDeliveries, arg.WebhookID, arg.Status, arg.Most)
 	var count int64
@@ -592,6 +592,7 @@ type NextDeliveryRow struct {
 	OldestAt time.Time
 }
 
+// plan: up to 20000 rows, looks for the events of what is pending, among all while they are few
 // When there is something to be delivered again, and the oldest event that was not.
 func (q *Queries) NextDelivery(ctx context.Context) (NextDeliveryRow, error) {
 	row := q.db.QueryRow(ctx, nextDelivery)

@@ -79,7 +79,7 @@ var values = map[string][]string{
 	"dates":                                {"array[" + aDay + "]"},
 	"from_date":                            {"(select start_date from academic_years y where y.id = a.academic_year_id)"},
 	"to_date":                              {"(select end_date from academic_years y where y.id = a.academic_year_id)"},
-	"target":                               {"'sections'"},
+	"target":                               {"'sections'", "'subjects'", "'academic_years'", "'classes'", "'institutions'"},
 	"UsesOf.id":                            {"a.section_id"},
 	"seen_version":                         {"1"},
 	"MarkStudents.student_ids":             {"array(select student_id from attendance_marks m where m.section_id = a.section_id and m.date = " + aDay + ")"},

@@ -100,7 +100,7 @@ func TestJudge_isTheRule(t *testing.T) {
 		"sequentially":             {reading: Reading{Returned: 99, Read: 1000, Sequential: 1000, Large: "users"}, fault: "reads 1000 rows of users sequentially"},
 		"a tenth of a table":       {reading: Reading{Returned: 100, Read: 1000, Sequential: 1000, Large: "users"}},
 		"an exception":             {reading: Reading{Returned: 1, Read: 1000, Sequential: 1000}, exception: exception{rows: 1000}},
-		"an exception has a bound": {reading: Reading{Returned: 100, Read: 1001}, exception: exception{rows: 1000}, fault: "reads 1001 rows; 1000 are allowed for 100 returned"},
+		"an exception has a bound": {reading: Reading{Returned: 1, Read: 1001}, exception: exception{rows: 1000}, fault: "reads 1001 rows; 1000 are allowed for 1 returned"},
 	} {
 		assert.Equal(t, c.fault, c.reading.judge(c.exception, c.baseline), name)
 	}

@@ -41,6 +41,7 @@ func Compare(ctx context.Context, d *db.DB, tenant uuid.UUID, o Options) (*Compa
 	if err != nil {
 		return nil, err
 	}
+	o.customOnly = true
 	c.Without, err = Measure(ctx, d, tenant, o)
 	return c, err
 }
@@ -124,7 +125,10 @@ func (c *Comparison) exceptions(out io.Writer) {
 	fmt.Fprint(out, "\n## Exceptions\n\nThe most that a query read where it has an exception.\n\n| query | may read | read | arguments | seen by | because |\n|---|--:|--:|---|---|---|\n")
 	for _, q := range c.With.Queries {
 		for _, e := range q.exceptions {
-			if w, ok := c.With.most(func(r Reading) bool { return r.Query == q.Name && e.isFor(r) }); ok {
+			if w, ok := c.With.most(func(r Reading) bool {
+				widest, found := q.exceptionFor(r)
+				return found && r.Query == q.Name && widest.reason == e.reason
+			}); ok {
 				fmt.Fprintf(out, "| %s | %d | %d | %s | %s | %s |\n", q.Name, e.rows, w.Read, w.arguments(), w.View, e.reason)
 			}
 		}

@@ -37,6 +37,8 @@ type trial struct {
 	raw   db.Raw
 	view  string
 	large map[string]bool // tables
+	// customOnly leaves out plans without the arguments.
+	customOnly bool
 }
 
 const probe = "rollcall_plans_probe"
@@ -106,7 +108,7 @@ func (t trial) runVariant(ctx context.Context, q Query, v *variant) (readings []
 // modes are the ways in which the server may come to plan a statement.
 func (t trial) modes(ctx context.Context, q Query, v *variant) ([]string, error) {
 	modes := []string{customPlan}
-	if v.planEach || len(q.params) == 0 {
+	if t.customOnly || v.planEach || len(q.params) == 0 {
 		return modes, nil
 	}
 	generic, err := t.becomesGeneric(ctx, v)

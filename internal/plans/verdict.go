@@ -37,10 +37,7 @@ func (r *Result) Faults() []Fault {
 
 // judge says what is wrong with a reading, or nothing. baseline is what its view costs by itself.
 func (r Reading) judge(e exception, baseline int64) string {
-	allowed := perRow*max(r.Returned, 1) + policies*baseline
-	if e.rows > 0 {
-		allowed = e.rows + policies*baseline
-	}
+	allowed := max(perRow*r.Returned, perRow, e.rows) + policies*baseline
 	switch {
 	case r.Sequential >= largeRows && r.Sequential > share*r.Returned && e.rows == 0:
 		return fmt.Sprintf("reads %d rows of %s sequentially", r.Sequential, r.Large)

@@ -26,8 +26,8 @@ select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', t
 create function delete_old_idempotency_keys(before timestamptz, row_limit integer) returns bigint
     language sql security definer set search_path from current as $$
     with deleted as (
-        delete from idempotency_keys where (user_id, key_digest) in (
-            select k.user_id, k.key_digest from idempotency_keys k where k.created_at < before limit row_limit for update skip locked)
+        delete from idempotency_keys where ctid = any (array(
+            select k.ctid from idempotency_keys k where k.created_at < before limit row_limit for update skip locked))
         returning 1)
     select count(*) from deleted
 $$;

@@ -65,8 +65,9 @@ create index concurrently if not exists sessions_over_idx on sessions (least(end
 -- DeleteOldGuesses
 create index concurrently if not exists guesses_counted_at_idx on guesses (counted_at);
 
--- ListExams: of all, of a class
+-- ListExams: of all, of an institution, of a class
 create index concurrently if not exists exams_start_date_idx on exams (start_date, id);
+create index concurrently if not exists exams_institution_idx on exams (institution_id, start_date, id);
 create index concurrently if not exists exams_class_id_idx on exams (class_id, start_date, id);
 -- UsesOf, DeleteSubject: whether it is in use
 create index concurrently if not exists exam_papers_subject_id_idx on exam_papers (subject_id);
@@ -84,7 +85,9 @@ create index concurrently if not exists idempotency_keys_created_at_idx on idemp
 -- DeleteOldEvents, and their deliveries with them
 create index concurrently if not exists outbox_events_created_at_idx on outbox_events (created_at);
 create index concurrently if not exists webhook_deliveries_event_id_idx on webhook_deliveries (event_id);
--- DueWebhooks, ClaimDeliveries, NextDelivery
+-- ClaimDeliveries: in the order of events
+create index concurrently if not exists webhook_deliveries_due_idx on webhook_deliveries (webhook_id, position) where status = 'pending';
+-- DueWebhooks, ClaimDeliveries, NextDelivery: the first of each subject
 create index concurrently if not exists webhook_deliveries_pending_idx on webhook_deliveries (webhook_id, subject_id, position) where status = 'pending';
 -- ListDeliveries, CountDeliveries
 create index concurrently if not exists webhook_deliveries_list_idx on webhook_deliveries (webhook_id, position, id);
@@ -92,8 +95,8 @@ create index concurrently if not exists webhook_deliveries_list_idx on webhook_d
 reset lock_timeout;
 
 -- +goose Down
-drop index if exists idempotency_keys_created_at_idx, outbox_events_created_at_idx, webhook_deliveries_event_id_idx, webhook_deliveries_pending_idx,
-    webhook_deliveries_list_idx, exams_start_date_idx, exams_class_id_idx, exam_papers_subject_id_idx, enrollments_year_class_idx,
+drop index if exists idempotency_keys_created_at_idx, outbox_events_created_at_idx, webhook_deliveries_event_id_idx, webhook_deliveries_pending_idx, webhook_deliveries_due_idx,
+    webhook_deliveries_list_idx, exams_start_date_idx, exams_institution_idx, exams_class_id_idx, exam_papers_subject_id_idx, enrollments_year_class_idx,
     audit_events_actor_id_idx, audit_events_action_idx, audit_events_resource_type_idx, audit_events_resource_id_idx,
     students_withdrawn_idx, enrollments_section_history_idx, subject_assignments_subject_id_idx,
     attendance_registers_academic_year_id_idx, attendance_marks_section_idx, attendance_marks_institution_idx, attendance_corrections_section_idx,
