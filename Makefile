@@ -81,6 +81,10 @@ fmt: ## Format the Go code
 bench: ## Run the micro-benchmarks (docs/performance.md)
 	go test -run '^$$' -bench . -benchmem ./internal/contract/... ./internal/db ./internal/audit
 
+.PHONY: indexes
+indexes: build ## Measure every query on 200,000 students, with and without the indexes (docs/indexes.md; about half an hour)
+	bin/rollcall plans --compare --students 200000 --write docs/indexes.md
+
 .PHONY: fuzz
 fuzz: ## Fuzz decoder, normaliser, body check and cursor, FUZZTIME each
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./internal/contract/strictjson

@@ -7,6 +7,7 @@ where (sqlc.narg(after_id)::uuid is null or (name, id) > (sqlc.narg(after_name):
 order by name, id limit @row_limit offset @row_offset;
 
 -- name: CountInstitutions :one
+-- plan: up to 10001 rows, counts no further
 select count(*) from (select 1 from institutions limit @most) as counted;
 
 -- name: GetInstitution :one
@@ -32,6 +33,7 @@ where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(ins
 order by start_date desc, id desc limit @row_limit offset @row_offset;
 
 -- name: CountAcademicYears :one
+-- plan: up to 10001 rows, counts no further
 select count(*) from (select 1 from academic_years where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id)) limit @most) as counted;
 
 -- name: GetAcademicYear :one
@@ -61,12 +63,14 @@ update academic_years set is_current = false, updated_at = now()
 where institution_id = @institution_id and is_current and id <> @id;
 
 -- name: ListClasses :many
+-- plan: up to 12000 rows, there are so few that those in reach, or those behind a page number, are looked for among all
 select id, institution_id, name, grade_level, is_active, created_at, updated_at from classes
 where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
   and (sqlc.narg(after_id)::uuid is null or (grade_level, name, id) > (sqlc.narg(after_grade_level)::integer, sqlc.narg(after_name)::text, sqlc.narg(after_id)))
 order by grade_level, name, id limit @row_limit offset @row_offset;
 
 -- name: CountClasses :one
+-- plan: up to 10001 rows, counts no further
 select count(*) from (select 1 from classes where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id)) limit @most) as counted;
 
 -- name: GetClass :one
@@ -86,12 +90,14 @@ where id = @id
 returning id, institution_id, name, grade_level, is_active, created_at, updated_at;
 
 -- name: ListSections :many
+-- plan: up to 12000 rows, there are so few that those in reach, or those behind a page number, are looked for among all
 select id, class_id, name, capacity, is_active, created_at, updated_at from sections
 where (sqlc.narg(class_id)::uuid is null or class_id = sqlc.narg(class_id))
   and (sqlc.narg(after_id)::uuid is null or (name, id) > (sqlc.narg(after_name)::text, sqlc.narg(after_id)))
 order by name, id limit @row_limit offset @row_offset;
 
 -- name: CountSections :one
+-- plan: up to 10001 rows, counts no further
 select count(*) from (select 1 from sections where (sqlc.narg(class_id)::uuid is null or class_id = sqlc.narg(class_id)) limit @most) as counted;
 
 -- name: GetSection :one
@@ -180,12 +186,14 @@ insert into subject_assignments (section_id, user_id, subject_id)
 select @section_id, unnest(@user_ids::uuid[]), unnest(@subject_ids::uuid[]);
 
 -- name: ListSubjects :many
+-- plan: up to 12000 rows, there are so few that those in reach, or those behind a page number, are looked for among all
 select id, institution_id, name, code, is_active, created_at, updated_at from subjects
 where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
   and (sqlc.narg(after_id)::uuid is null or (name, id) > (sqlc.narg(after_name)::text, sqlc.narg(after_id)))
 order by name, id limit @row_limit offset @row_offset;
 
 -- name: CountSubjects :one
+-- plan: up to 10001 rows, counts no further
 select count(*) from (select 1 from subjects where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id)) limit @most) as counted;
 
 -- name: GetSubject :one
@@ -205,6 +213,7 @@ where id = @id
 returning id, institution_id, name, code, is_active, created_at, updated_at;
 
 -- name: UsesOf :one
+-- plan: up to 40000 rows, counts in every table that can refer to the row, before a deletion, which is rare
 -- What refers to a row of a table, counted by table. The row is locked before: nothing can refer to it in between.
 select uses_of(@target::text, @id::uuid)::jsonb as uses;
 

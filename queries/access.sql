@@ -1,6 +1,7 @@
 -- Users, roles, and who has which. What a signed-in user may do is in auth.sql.
 
 -- name: ListUsers :many
+-- plan: pattern, role_id: up to 250000 rows, a search, or the users of a role, in an order: reads what matches, or what comes before it
 select id, email, first_name, last_name, is_active, created_at, updated_at from users
 where (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(pattern)))
   and (sqlc.narg(is_active)::boolean is null or is_active = sqlc.narg(is_active))
@@ -11,6 +12,8 @@ where (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(patt
 order by last_name, first_name, id limit @row_limit offset @row_offset;
 
 -- name: CountUsers :one
+-- plan: up to 10001 rows, counts no further
+-- plan: pattern, role_id: up to 250000 rows, a filter beside a search or a role may read more than it keeps
 select count(*) from (
     select 1 from users
     where (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(pattern)))
@@ -82,20 +85,22 @@ select id, name, name_folded, description, permissions, reach, requires_mfa, cre
 where id = @id for update;
 
 -- name: CountUsersOfRole :one
+-- plan: up to 100000 rows, counts who would lose the role, which is rarely deleted
 select count(distinct user_id) from user_roles where role_id = @role_id;
 
 -- name: HasAdministrator :one
 -- Whether somebody who can sign in may change users and roles in the whole school group. The arguments are the built-in
 -- roles that reach so far and hold the permission.
+with writers as materialized (
+    select a.user_id from user_roles a
+    where a.institution_id is null and (a.role = any(@writing_users::text[]) or a.role_id = any(array(
+        select r.id from roles r where r.reach = 'institutions' and 'users:write' = any(r.permissions))))
+)
 select exists (
-    select from users u
-    where u.is_active and u.email is not null and u.password_hash is not null
-      and exists (
-          select from user_roles a left join roles r on r.id = a.role_id
-          where a.user_id = u.id and a.institution_id is null
-            and (a.role = any(@writing_users::text[]) or (r.reach = 'institutions' and 'users:write' = any(r.permissions))))
-      and exists (
-          select from user_roles a left join roles r on r.id = a.role_id
-          where a.user_id = u.id and a.institution_id is null
-            and (a.role = any(@writing_roles::text[]) or (r.reach = 'institutions' and 'roles:write' = any(r.permissions))))
+    select from writers w
+    join users u on u.id = w.user_id and u.is_active and u.email is not null and u.password_hash is not null
+    where exists (
+        select from user_roles a
+        where a.user_id = w.user_id and a.institution_id is null and (a.role = any(@writing_roles::text[]) or a.role_id = any(array(
+            select r.id from roles r where r.reach = 'institutions' and 'roles:write' = any(r.permissions)))))
 ) as found;

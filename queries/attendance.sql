@@ -88,6 +88,7 @@ where c.section_id = @section_id and c.date = @date
 order by c.corrected_at desc, c.student_id desc, c.version desc limit @row_limit offset @row_offset;
 
 -- name: CountCorrections :one
+-- plan: up to 10001 rows, counts no further
 select count(*) from (select 1 from attendance_corrections where section_id = @section_id and date = @date limit @most) as counted;
 
 -- name: ListStudentAttendance :many
@@ -99,6 +100,7 @@ where student_id = @student_id
 order by date desc limit @row_limit offset @row_offset;
 
 -- name: CountStudentAttendance :one
+-- plan: up to 1000 rows, counts the days of a student's school years
 -- How often a student was what, in all of the range.
 select count(*) as total,
        count(*) filter (where status = 'present') as present, count(*) filter (where status = 'absent') as absent,
@@ -109,6 +111,7 @@ where student_id = @student_id
   and (sqlc.narg(to_date)::date is null or date <= sqlc.narg(to_date));
 
 -- name: SummarizeAttendance :many
+-- plan: up to 5000000 rows, counts every mark in the range, of whatever is asked for
 -- How many marks there are of each status, by section.
 select c.id as class_id, c.name as class_name, s.id as section_id, s.name as section_name,
        count(*) filter (where m.status = 'present') as present, count(*) filter (where m.status = 'absent') as absent,
@@ -124,6 +127,7 @@ group by c.id, s.id
 order by c.grade_level, c.name, s.name, s.id;
 
 -- name: ListMissingRegisters :many
+-- plan: up to 60000 rows, sorts all sections that lack a register, a few thousand
 -- Sections with students in these years and without a register of the day.
 select c.institution_id, c.id as class_id, c.grade_level, c.name as class_name, s.id as section_id, s.name as section_name
 from sections s
@@ -137,6 +141,7 @@ where c.institution_id = any(@institution_ids::uuid[])
 order by c.grade_level, c.name, s.name, s.id limit @row_limit offset @row_offset;
 
 -- name: CountMissingRegisters :one
+-- plan: up to 60000 rows, looks at the enrollments and registers of every section it counts, up to 10001
 select count(*) from (select 1 from sections s
 join classes c on c.id = s.class_id
 where c.institution_id = any(@institution_ids::uuid[])

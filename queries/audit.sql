@@ -15,6 +15,7 @@ where (sqlc.narg(from_id)::uuid is null or id >= sqlc.narg(from_id))
 order by id desc limit @row_limit offset @row_offset;
 
 -- name: CountAuditEvents :one
+-- plan: up to 20000 rows, counts to 10001
 select count(*) from (select 1 from audit_events
 where (sqlc.narg(from_id)::uuid is null or id >= sqlc.narg(from_id))
   and (sqlc.narg(to_id)::uuid is null or id < sqlc.narg(to_id))
@@ -25,6 +26,7 @@ where (sqlc.narg(from_id)::uuid is null or id >= sqlc.narg(from_id))
 limit @most) as counted;
 
 -- name: SealAuditEvents :one
+-- plan: up to 1000 rows, gives many events their places at once
 select seal_audit_events(@most::integer) as sealed;
 
 -- name: AuditHead :one
@@ -44,6 +46,7 @@ where s.position > @after_position and s.position <= @last_position::bigint
 order by s.position limit @row_limit;
 
 -- name: MovedAuditSeals :many
+-- plan: up to 5000000 rows, computes every hash of a chain that somebody has changed
 -- The event that belongs to a place where another one stands: whose hash, computed for that place, is stored with it or there.
 select position, event_id from audit_seals
 where sha256(@previous_hash::bytea || int8send(@position::bigint) || uuid_send(event_id) || digest) in (hash, @hash_there::bytea)
@@ -58,5 +61,6 @@ left join audit_unsealed u on u.event_id = e.id
 where e.id > @after_id order by e.id limit @row_limit;
 
 -- name: LostAuditEvents :many
+-- plan: up to 20000 rows, looks at every event that waits, when somebody verifies the chain
 -- Those that wait for a place and are gone.
 select u.event_id from audit_unsealed u left join audit_events e on e.id = u.event_id where e.id is null order by u.event_id limit 1;

@@ -49,10 +49,12 @@ returning id, institution_id, academic_year_id, class_id, name, start_date, end_
 delete from exams where id = @id;
 
 -- name: CountResults :one
+-- plan: up to 10000 rows, counts the results of an exam
 -- How many results an exam has.
 select count(*) from exam_results r join exam_papers p on p.id = r.paper_id where p.exam_id = @exam_id;
 
 -- name: ListPapers :many
+-- plan: guardian: up to 5000 rows, looks for results that are not there to see
 select p.id, p.subject_id, s.name as subject_name, p.max_marks, p.weight, p.held_on, p.is_elective,
        exists (select from exam_results r where r.paper_id = p.id) as has_results
 from exam_papers p join subjects s on s.id = p.subject_id
@@ -95,11 +97,13 @@ where t.exam_id = @exam_id
 order by s.last_name, s.first_name, s.id limit @row_limit offset @row_offset;
 
 -- name: CountTakers :one
+-- plan: up to 10001 rows, counts the students of a class
 select count(*) from (select 1 from exam_takers t
 where t.exam_id = @exam_id and (sqlc.narg(section_id)::uuid is null or t.section_id = sqlc.narg(section_id))
 limit @most) as counted;
 
 -- name: TakersAmong :many
+-- plan: up to 10000 rows, looks at a class
 -- In which section each of these students sat the exam.
 select student_id, section_id from exam_takers where exam_id = @exam_id and student_id = any(@student_ids::uuid[]);
 

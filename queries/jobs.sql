@@ -1,6 +1,7 @@
 -- Periodic tasks (schema control), and what they do in a tenant.
 
 -- name: DueTenants :many
+-- plan: up to 10000 rows, looks at every tenant
 -- The active tenants that a task is due for, those that waited longest first. One that failed is due again sooner. A run
 -- without an end is over when it is older than any run may take: its process is gone.
 select t.id from control.tenants t
@@ -28,6 +29,7 @@ update control.task_runs set finished_at = now(),
 where task = @task and tenant_id = @tenant_id and started_at = @started_at;
 
 -- name: TaskSummaries :many
+-- plan: up to 10000 rows, looks at every tenant
 -- For each task over all active tenants: the newest run (1970: none yet), the success that is longest ago (a tenant's creation where there
 -- was none yet), and how many tenants' last run failed.
 select wanted.task::text as task, coalesce(max(r.started_at), 'epoch')::timestamptz as last_run,
@@ -40,5 +42,5 @@ group by wanted.task;
 
 -- name: DeleteEndedSessions :execrows
 -- Sessions that ended, by whatever cause, before a time: so many at most, and none that somebody is working with.
-delete from sessions where id in (
-    select s.id from sessions s where least(s.ended_at, s.expires_at) < @before::timestamptz limit @row_limit for update skip locked);
+delete from sessions where id = any(array(
+    select s.id from sessions s where least(s.ended_at, s.expires_at) < @before::timestamptz limit @row_limit for update skip locked));

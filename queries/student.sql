@@ -28,6 +28,7 @@ where status = 'active' and academic_year_id = any(@academic_year_ids::uuid[]) a
 group by academic_year_id, section_id;
 
 -- name: TakenIdentifiers :many
+-- plan: up to 50000 rows, to compare a hundred with everybody is faster in a school of a few thousand
 -- Which admission numbers, e-mail addresses, national ids and roll numbers of a batch are in use, by place in the batch
 -- (from 1). The arrays have one entry a student; an empty one matches nothing.
 select n.place::integer as place, 'admissionNumber'::text as field
@@ -75,43 +76,70 @@ select * from student_records where id = @id;
 select * from student_records where id = any(@ids::uuid[]);
 
 -- name: ListStudentsByName :many
-select * from student_records
-where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
-  and (sqlc.narg(class_id)::uuid is null or class_id = sqlc.narg(class_id))
-  and (sqlc.narg(section_id)::uuid is null or section_id = sqlc.narg(section_id))
-  and (sqlc.narg(status)::text is null or status = sqlc.narg(status))
-  and (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(pattern)))
-  and (sqlc.narg(after_id)::uuid is null or (last_name, first_name, id) > (sqlc.narg(after_last_name)::text, sqlc.narg(after_first_name)::text, sqlc.narg(after_id)))
-order by last_name, first_name, id limit @row_limit offset @row_offset;
+-- The page is found with keys alone, then its rows are read whole: so what is skipped or sorted away costs little. The students of a
+-- class or section are an array: found first, whatever the planner thinks of how many there are.
+-- plan: pattern: up to 30000 rows, a search in an order reads what matches, or what comes before it in the order
+-- plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
+-- plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
+select r.* from (
+    select s.id from students s
+    where (sqlc.narg(institution_id)::uuid is null or s.institution_id = sqlc.narg(institution_id))
+      and (sqlc.narg(class_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = sqlc.narg(class_id))))
+      and (sqlc.narg(section_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.section_id = sqlc.narg(section_id))))
+      and (sqlc.narg(status)::text is null or s.status = sqlc.narg(status))
+      and (sqlc.narg(pattern)::text is null or s.search_text like lower(sqlc.narg(pattern)))
+      and (sqlc.narg(after_id)::uuid is null or (s.last_name, s.first_name, s.id) > (sqlc.narg(after_last_name)::text, sqlc.narg(after_first_name)::text, sqlc.narg(after_id)))
+    order by s.last_name, s.first_name, s.id limit @row_limit offset @row_offset
+) as page
+join student_records r on r.id = page.id
+order by r.last_name, r.first_name, r.id;
 
 -- name: ListStudentsByAdmissionNumber :many
-select * from student_records
-where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
-  and (sqlc.narg(class_id)::uuid is null or class_id = sqlc.narg(class_id))
-  and (sqlc.narg(section_id)::uuid is null or section_id = sqlc.narg(section_id))
-  and (sqlc.narg(status)::text is null or status = sqlc.narg(status))
-  and (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(pattern)))
-  and (sqlc.narg(after_id)::uuid is null or (admission_number, id) > (sqlc.narg(after_admission_number)::text, sqlc.narg(after_id)))
-order by admission_number, id limit @row_limit offset @row_offset;
+-- plan: pattern: up to 30000 rows, a search in an order reads what matches, or what comes before it in the order
+-- plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
+-- plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
+select r.* from (
+    select s.id from students s
+    where (sqlc.narg(institution_id)::uuid is null or s.institution_id = sqlc.narg(institution_id))
+      and (sqlc.narg(class_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = sqlc.narg(class_id))))
+      and (sqlc.narg(section_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.section_id = sqlc.narg(section_id))))
+      and (sqlc.narg(status)::text is null or s.status = sqlc.narg(status))
+      and (sqlc.narg(pattern)::text is null or s.search_text like lower(sqlc.narg(pattern)))
+      and (sqlc.narg(after_id)::uuid is null or (s.admission_number, s.id) > (sqlc.narg(after_admission_number)::text, sqlc.narg(after_id)))
+    order by s.admission_number, s.id limit @row_limit offset @row_offset
+) as page
+join student_records r on r.id = page.id
+order by r.admission_number, r.id;
 
 -- name: ListStudentsByNewest :many
-select * from student_records
-where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
-  and (sqlc.narg(class_id)::uuid is null or class_id = sqlc.narg(class_id))
-  and (sqlc.narg(section_id)::uuid is null or section_id = sqlc.narg(section_id))
-  and (sqlc.narg(status)::text is null or status = sqlc.narg(status))
-  and (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(pattern)))
-  and (sqlc.narg(after_id)::uuid is null or (created_at, id) < (sqlc.narg(after_created_at)::timestamptz, sqlc.narg(after_id)))
-order by created_at desc, id desc limit @row_limit offset @row_offset;
+-- plan: pattern: up to 30000 rows, a search in an order reads what matches, or what comes before it in the order
+-- plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
+-- plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
+select r.* from (
+    select s.id from students s
+    where (sqlc.narg(institution_id)::uuid is null or s.institution_id = sqlc.narg(institution_id))
+      and (sqlc.narg(class_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = sqlc.narg(class_id))))
+      and (sqlc.narg(section_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.section_id = sqlc.narg(section_id))))
+      and (sqlc.narg(status)::text is null or s.status = sqlc.narg(status))
+      and (sqlc.narg(pattern)::text is null or s.search_text like lower(sqlc.narg(pattern)))
+      and (sqlc.narg(after_id)::uuid is null or (s.created_at, s.id) < (sqlc.narg(after_created_at)::timestamptz, sqlc.narg(after_id)))
+    order by s.created_at desc, s.id desc limit @row_limit offset @row_offset
+) as page
+join student_records r on r.id = page.id
+order by r.created_at desc, r.id desc;
 
 -- name: CountStudents :one
-select count(*) from (select 1 from student_records
-where (sqlc.narg(institution_id)::uuid is null or institution_id = sqlc.narg(institution_id))
-  and (sqlc.narg(class_id)::uuid is null or class_id = sqlc.narg(class_id))
-  and (sqlc.narg(section_id)::uuid is null or section_id = sqlc.narg(section_id))
-  and (sqlc.narg(status)::text is null or status = sqlc.narg(status))
-  and (sqlc.narg(pattern)::text is null or search_text like lower(sqlc.narg(pattern)))
-limit @most) as counted;
+-- plan: up to 10500 rows, counts to 10001
+-- plan: pattern: up to 30000 rows, a filter beside a search may read more than it keeps
+select count(*) from (
+    select 1 from students s
+    where (sqlc.narg(institution_id)::uuid is null or s.institution_id = sqlc.narg(institution_id))
+      and (sqlc.narg(class_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = sqlc.narg(class_id))))
+      and (sqlc.narg(section_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.section_id = sqlc.narg(section_id))))
+      and (sqlc.narg(status)::text is null or s.status = sqlc.narg(status))
+      and (sqlc.narg(pattern)::text is null or s.search_text like lower(sqlc.narg(pattern)))
+    limit @most
+) as counted;
 
 -- name: LockStudent :one
 -- The student to be changed, with the e-mail address of its user; the version guards against lost updates.

@@ -6,6 +6,7 @@ on conflict do nothing
 returning id, slug, name, status, created_at, updated_at, require_mfa, sessions_since;
 
 -- name: ListTenants :many
+-- plan: up to 10000 rows, looks at every tenant
 select id, slug, name, status, created_at, updated_at, require_mfa, sessions_since from control.tenants order by slug;
 
 -- name: TenantBySlug :one

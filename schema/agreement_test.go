@@ -42,6 +42,7 @@ var stored = map[string][]string{
 	"TermInput":         {"terms"}, "HolidayInput": {"holidays"}, "MarkInput": {"attendance_marks"},
 	"UserCreate": {"users"}, "UserPatch": {"users"}, "RoleAssignmentInput": {"user_roles"},
 	"RoleCreate": {"roles"}, "RolePatch": {"roles"},
+	"WebhookCreate": {"webhooks"}, "WebhookPatch": {"webhooks"},
 	"GuardianInput": {"guardians", "student_guardians"}, "GuardianUpdate": {"guardians", "student_guardians"},
 }
 
@@ -54,6 +55,7 @@ var shown = map[string][]string{
 	"Teacher":    {"teaching_assignments", "users"}, "Student": {"students", "users"}, "Enrollment": {"enrollments"}, "Guardian": {"guardians", "student_guardians"},
 	"SessionSummary": {"sessions"}, "SessionUser": {"users"}, "User": {"users"}, "RoleAssignment": {"user_roles"}, "Role": {"roles"},
 	"AuditEvent": {"audit_events"},
+	"Webhook":    {"webhooks"}, "WebhookDelivery": {"webhook_deliveries"},
 }
 
 // transient are the schemas of requests that are stored nowhere as they are.
@@ -90,6 +92,7 @@ var apart = map[string]string{
 	"Role.createdAt": "a built-in role has none", "Role.updatedAt": "a built-in role has none",
 	"ExamPaper.subjectName": "of the subject", "ExamResultEntries.results": "rows of ExamResultEntry",
 	"ExamResult.gradedBy": "nobody while there is no result", "ExamResult.gradedAt": "never while there is no result",
+	"WebhookDelivery.eventType": "of outbox_events", "WebhookDelivery.nextAttemptAt": "only while it is pending",
 	"SessionUser.email": "who signs in has one", "SessionUser.roles": "rows of user_roles", "SessionUser.permissions": "from the roles",
 }
 

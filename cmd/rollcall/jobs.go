@@ -4,16 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/rollcall-erp/rollcall/internal/config"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/jobs"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
+	"github.com/rollcall-erp/rollcall/internal/webhook"
 )
 
 func jobsCommand(url databaseURL) *cobra.Command {
@@ -31,7 +35,7 @@ func jobsRunCommand(url databaseURL) *cobra.Command {
 		Use:   "run",
 		Short: "Run the periodic tasks once, for every active tenant",
 		Long: `Run the periodic tasks once and now, whether they are due or not. A tenant that fails does not stop the others; the exit
-code is 1 then. A task that an instance of the service is running for a tenant at this moment is left to it.
+code is 1 then. With ROLLCALL_ENCRYPTION_KEY what is due for webhooks is delivered too. A task that an instance of the service is running for a tenant at this moment is left to it.
 
 The service does this by itself; a scheduler of your own may do it instead, with ROLLCALL_JOBS=off in the service.`,
 		Args: cobra.NoArgs,
@@ -42,7 +46,12 @@ The service does this by itself; a scheduler of your own may do it instead, with
 			}
 			log := newLog(document, true)
 			return withDatabase(cmd, url, func(d *db.DB, r *tenant.Registry) error {
-				tasks, err := chosenTasks(d, log, task)
+				all, done, err := allTasks(d, log)
+				if err != nil {
+					return err
+				}
+				defer done()
+				tasks, err := chosenTasks(all, task)
 				if err != nil {
 					return err
 				}
@@ -63,8 +72,25 @@ The service does this by itself; a scheduler of your own may do it instead, with
 	return c
 }
 
-func chosenTasks(d *db.DB, log *slog.Logger, name string) ([]jobs.Task, error) {
-	all := jobs.Tasks(d, log)
+// allTasks has the delivery to webhooks too, if there is the key that opens their secrets.
+func allTasks(d *db.DB, log *slog.Logger) (tasks []jobs.Task, done func(), err error) {
+	c, err := config.Read(os.LookupEnv)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.EncryptionKey == "" {
+		return jobs.Tasks(d, log), func() {}, nil
+	}
+	box, err := c.Box()
+	if err != nil {
+		return nil, nil, err
+	}
+	targets := webhook.NewTargets(c.WebhookAllow)
+	webhooks, err := webhookTask(d, box, targets, log, prometheus.NewRegistry())
+	return append(jobs.Tasks(d, log), webhooks), targets.Close, err
+}
+
+func chosenTasks(all []jobs.Task, name string) ([]jobs.Task, error) {
 	if name == "" {
 		return all, nil
 	}

@@ -68,7 +68,8 @@ func rootCommand() *cobra.Command {
 		},
 	}
 	root.AddCommand(serveCommand(), devCommand(), tenantCommand(configuredDatabase),
-		userCommand(configuredDatabase), migrateCommand(configuredDatabase), jobsCommand(configuredDatabase), auditCommand(configuredDatabase))
+		userCommand(configuredDatabase), migrateCommand(configuredDatabase), jobsCommand(configuredDatabase), auditCommand(configuredDatabase),
+		seedCommand(configuredDatabase), plansCommand(configuredDatabase))
 	return root
 }
 

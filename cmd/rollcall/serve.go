@@ -20,8 +20,10 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/jobs"
 	"github.com/rollcall-erp/rollcall/internal/ratelimit"
 	"github.com/rollcall-erp/rollcall/internal/resilience"
+	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
+	"github.com/rollcall-erp/rollcall/internal/webhook"
 )
 
 func serveCommand() *cobra.Command {
@@ -56,7 +58,13 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 	if err := c.RequireKey(); err != nil {
 		return err
 	}
-	s := &service{config: c, document: document, log: log, metrics: server.NewMetrics(), lifecycle: server.NewLifecycle()}
+	box, err := c.Box()
+	if err != nil {
+		return err
+	}
+	targets := webhook.NewTargets(c.WebhookAllow)
+	defer targets.Close()
+	s := &service{config: c, document: document, box: box, targets: targets, log: log, metrics: server.NewMetrics(), lifecycle: server.NewLifecycle()}
 	defer s.close()
 	handler, err := s.handler(ctx)
 	if err != nil {
@@ -86,6 +94,8 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 type service struct {
 	config    config.Config
 	document  *contract.Contract
+	box       *seal.Box
+	targets   *webhook.Targets
 	log       *slog.Logger
 	metrics   *prometheus.Registry
 	lifecycle *server.Lifecycle
@@ -95,10 +105,6 @@ type service struct {
 
 // handler puts together what answers requests.
 func (s *service) handler(ctx context.Context) (http.Handler, error) {
-	box, err := s.config.Box()
-	if err != nil {
-		return nil, err
-	}
 	tries, err := resilience.NewMetrics(s.metrics)
 	if err != nil {
 		return nil, err
@@ -115,10 +121,10 @@ func (s *service) handler(ctx context.Context) (http.Handler, error) {
 	}
 	s.closes = append(s.closes, func() { _ = limiter.Close() })
 	return server.New(server.Dependencies{
-		DB: database, Contract: s.document, Box: box, Log: s.log, Limiter: limiter, TrustedProxies: s.config.TrustedProxies,
-		Sessions:    auth.Limits{Idle: s.config.SessionIdle, Lifetime: s.config.SessionLifetime},
-		Concurrency: server.Concurrency{Requests: s.config.MaxRequests, Tenant: s.config.TenantRequests},
-		Lifecycle:   s.lifecycle, Metrics: s.metrics, MetricsElsewhere: s.config.MetricsAddr != "",
+		DB: database, Contract: s.document, Box: s.box, Log: s.log, Limiter: limiter, TrustedProxies: s.config.TrustedProxies,
+		Sessions:       auth.Limits{Idle: s.config.SessionIdle, Lifetime: s.config.SessionLifetime},
+		Concurrency:    server.Concurrency{Requests: s.config.MaxRequests, Tenant: s.config.TenantRequests},
+		WebhookTargets: s.targets, Lifecycle: s.lifecycle, Metrics: s.metrics, MetricsElsewhere: s.config.MetricsAddr != "",
 	})
 }
 
@@ -202,13 +208,26 @@ func (s *service) runJobs(ctx context.Context) error {
 	}
 	defer pool.Close()
 	s.metrics.MustRegister(pool.Collector("jobs"))
+	webhooks, err := webhookTask(pool, s.box, s.targets, s.log, s.metrics)
+	if err != nil {
+		return err
+	}
 	runner, err := jobs.New(jobs.Config{
-		DB: pool, Tasks: jobs.Tasks(pool, s.log), Log: s.log, Metrics: s.metrics, Grace: s.config.ShutdownTimeout,
+		DB: pool, Tasks: append(jobs.Tasks(pool, s.log), webhooks), Log: s.log, Metrics: s.metrics, Grace: s.config.ShutdownTimeout,
 	})
 	if err != nil {
 		return err
 	}
 	return runner.Run(ctx)
+}
+
+// webhookTask delivers to webhooks.
+func webhookTask(d *db.DB, box *seal.Box, targets *webhook.Targets, log *slog.Logger, metrics prometheus.Registerer) (jobs.Task, error) {
+	deliverer, err := webhook.NewDeliverer(d, box, targets, log, metrics)
+	if err != nil {
+		return jobs.Task{}, err
+	}
+	return jobs.Task{Name: "webhooks", Due: deliverer.Due, Run: deliverer.Run}, nil
 }
 
 // run runs the parts until ctx ends or one of them fails, which ends the others.

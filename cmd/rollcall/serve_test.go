@@ -30,9 +30,10 @@ import (
 // testKey is the base64 of the key that the tests' databases are sealed with.
 const testKey = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
 
+// newDemo has the demo, and room in its sections for all whom the tests admit.
 func newDemo(t *testing.T) *dbtest.Database {
 	t.Helper()
-	return dbtest.NewFrom(t, "demo", func(ctx context.Context, url string) error {
+	d := dbtest.NewFrom(t, "demo", func(ctx context.Context, url string) error {
 		box, err := seal.New(bytes.Repeat([]byte{7}, seal.KeySize))
 		if err != nil {
 			return err
@@ -44,6 +45,10 @@ func newDemo(t *testing.T) *dbtest.Database {
 		defer d.Close()
 		return seed.Demo(ctx, d, tenant.NewRegistry(d, url), box)
 	})
+	sections := db.SchemaName(seed.DemoTenant) + ".sections"
+	d.Exec(t, "alter table "+sections+" drop constraint sections_capacity_check")
+	d.Exec(t, "update "+sections+" set capacity = 1000000")
+	return d
 }
 
 // serving is a running `rollcall serve`.
@@ -225,7 +230,7 @@ func TestServe_sigtermUnderLoadDropsNothing(t *testing.T) {
 	require.Eventually(t, func() bool { return l.sent.Load() > int64(torture.Times(200, 2000)) }, time.Minute, time.Millisecond)
 	s.end()
 	all.Wait()
-	torture.Report(t, "SIGTERM under load", "%d requests sent by 8 clients who keep their connections, %d dropped", l.sent.Load(), l.dropped.Load())
+	torture.Reportf(t, "SIGTERM under load", "%d requests sent by 8 clients who keep their connections, %d dropped", l.sent.Load(), l.dropped.Load())
 	l.faults.Range(func(fault, _ any) bool { t.Log(fault); return true })
 	assert.Zero(t, l.dropped.Load())
 	assert.True(t, l.taken.Load())
@@ -307,5 +312,5 @@ func TestServe_killedUnderWritersLosesNothing(t *testing.T) {
 	assert.NotEmpty(t, acknowledged)
 	assert.Zero(t, lost)
 	assert.Zero(t, partial)
-	torture.Report(t, "kill -9 of the service", "%d times under 8 writers: %d acknowledged, %d lost, %d in part", times, len(acknowledged), lost, partial)
+	torture.Reportf(t, "kill -9 of the service", "%d times under 8 writers: %d acknowledged, %d lost, %d in part", times, len(acknowledged), lost, partial)
 }

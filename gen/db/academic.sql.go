@@ -141,6 +141,7 @@ const countAcademicYears = `-- name: CountAcademicYears :one
 select count(*) from (select 1 from academic_years where ($1::uuid is null or institution_id = $1) limit $2) as counted
 `
 
+// plan: up to 10001 rows, counts no further
 func (q *Queries) CountAcademicYears(ctx context.Context, institutionID *uuid.UUID, most int32) (int64, error) {
 	row := q.db.QueryRow(ctx, countAcademicYears, institutionID, most)
 	var count int64
@@ -152,6 +153,7 @@ const countClasses = `-- name: CountClasses :one
 select count(*) from (select 1 from classes where ($1::uuid is null or institution_id = $1) limit $2) as counted
 `
 
+// plan: up to 10001 rows, counts no further
 func (q *Queries) CountClasses(ctx context.Context, institutionID *uuid.UUID, most int32) (int64, error) {
 	row := q.db.QueryRow(ctx, countClasses, institutionID, most)
 	var count int64
@@ -163,6 +165,7 @@ const countInstitutions = `-- name: CountInstitutions :one
 select count(*) from (select 1 from institutions limit $1) as counted
 `
 
+// plan: up to 10001 rows, counts no further
 func (q *Queries) CountInstitutions(ctx context.Context, most int32) (int64, error) {
 	row := q.db.QueryRow(ctx, countInstitutions, most)
 	var count int64
@@ -174,6 +177,7 @@ const countSections = `-- name: CountSections :one
 select count(*) from (select 1 from sections where ($1::uuid is null or class_id = $1) limit $2) as counted
 `
 
+// plan: up to 10001 rows, counts no further
 func (q *Queries) CountSections(ctx context.Context, classID *uuid.UUID, most int32) (int64, error) {
 	row := q.db.QueryRow(ctx, countSections, classID, most)
 	var count int64
@@ -185,6 +189,7 @@ const countSubjects = `-- name: CountSubjects :one
 select count(*) from (select 1 from subjects where ($1::uuid is null or institution_id = $1) limit $2) as counted
 `
 
+// plan: up to 10001 rows, counts no further
 func (q *Queries) CountSubjects(ctx context.Context, institutionID *uuid.UUID, most int32) (int64, error) {
 	row := q.db.QueryRow(ctx, countSubjects, institutionID, most)
 	var count int64
@@ -653,6 +658,7 @@ type ListClassesParams struct {
 	RowLimit        int32
 }
 
+// plan: up to 12000 rows, there are so few that those in reach, or those behind a page number, are looked for among all
 func (q *Queries) ListClasses(ctx context.Context, arg ListClassesParams) ([]Class, error) {
 	rows, err := q.db.Query(ctx, listClasses,
 		arg.InstitutionID,
@@ -783,6 +789,7 @@ type ListSectionsParams struct {
 	RowLimit  int32
 }
 
+// plan: up to 12000 rows, there are so few that those in reach, or those behind a page number, are looked for among all
 func (q *Queries) ListSections(ctx context.Context, arg ListSectionsParams) ([]Section, error) {
 	rows, err := q.db.Query(ctx, listSections,
 		arg.ClassID,
@@ -832,6 +839,7 @@ type ListSubjectsParams struct {
 	RowLimit      int32
 }
 
+// plan: up to 12000 rows, there are so few that those in reach, or those behind a page number, are looked for among all
 func (q *Queries) ListSubjects(ctx context.Context, arg ListSubjectsParams) ([]Subject, error) {
 	rows, err := q.db.Query(ctx, listSubjects,
 		arg.InstitutionID,
@@ -1254,6 +1262,7 @@ const usesOf = `-- name: UsesOf :one
 select uses_of($1::text, $2::uuid)::jsonb as uses
 `
 
+// plan: up to 40000 rows, counts in every table that can refer to the row, before a deletion, which is rare
 // What refers to a row of a table, counted by table. The row is locked before: nothing can refer to it in between.
 func (q *Queries) UsesOf(ctx context.Context, target string, iD uuid.UUID) (json.RawMessage, error) {
 	row := q.db.QueryRow(ctx, usesOf, target, iD)

@@ -131,6 +131,7 @@ type CountCorrectionsParams struct {
 	Most      int32
 }
 
+// plan: up to 10001 rows, counts no further
 func (q *Queries) CountCorrections(ctx context.Context, arg CountCorrectionsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countCorrections, arg.SectionID, arg.Date, arg.Most)
 	var count int64
@@ -157,6 +158,7 @@ type CountMissingRegistersParams struct {
 	Most            int32
 }
 
+// plan: up to 60000 rows, looks at the enrollments and registers of every section it counts, up to 10001
 func (q *Queries) CountMissingRegisters(ctx context.Context, arg CountMissingRegistersParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countMissingRegisters,
 		arg.InstitutionIds,
@@ -194,6 +196,7 @@ type CountStudentAttendanceRow struct {
 	Excused int64
 }
 
+// plan: up to 1000 rows, counts the days of a student's school years
 // How often a student was what, in all of the range.
 func (q *Queries) CountStudentAttendance(ctx context.Context, arg CountStudentAttendanceParams) (CountStudentAttendanceRow, error) {
 	row := q.db.QueryRow(ctx, countStudentAttendance, arg.StudentID, arg.FromDate, arg.ToDate)
@@ -419,6 +422,7 @@ type ListMissingRegistersRow struct {
 	SectionName   string
 }
 
+// plan: up to 60000 rows, sorts all sections that lack a register, a few thousand
 // Sections with students in these years and without a register of the day.
 func (q *Queries) ListMissingRegisters(ctx context.Context, arg ListMissingRegistersParams) ([]ListMissingRegistersRow, error) {
 	rows, err := q.db.Query(ctx, listMissingRegisters,
@@ -704,6 +708,7 @@ type SummarizeAttendanceRow struct {
 	Excused     int64
 }
 
+// plan: up to 5000000 rows, counts every mark in the range, of whatever is asked for
 // How many marks there are of each status, by section.
 func (q *Queries) SummarizeAttendance(ctx context.Context, arg SummarizeAttendanceParams) ([]SummarizeAttendanceRow, error) {
 	rows, err := q.db.Query(ctx, summarizeAttendance,

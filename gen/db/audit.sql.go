@@ -101,6 +101,7 @@ type CountAuditEventsParams struct {
 	Most         int32
 }
 
+// plan: up to 20000 rows, counts to 10001
 func (q *Queries) CountAuditEvents(ctx context.Context, arg CountAuditEventsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countAuditEvents,
 		arg.FromID,
@@ -211,6 +212,7 @@ const lostAuditEvents = `-- name: LostAuditEvents :many
 select u.event_id from audit_unsealed u left join audit_events e on e.id = u.event_id where e.id is null order by u.event_id limit 1
 `
 
+// plan: up to 20000 rows, looks at every event that waits, when somebody verifies the chain
 // Those that wait for a place and are gone.
 func (q *Queries) LostAuditEvents(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, lostAuditEvents)
@@ -249,6 +251,7 @@ type MovedAuditSealsRow struct {
 	EventID  uuid.UUID
 }
 
+// plan: up to 5000000 rows, computes every hash of a chain that somebody has changed
 // The event that belongs to a place where another one stands: whose hash, computed for that place, is stored with it or there.
 func (q *Queries) MovedAuditSeals(ctx context.Context, arg MovedAuditSealsParams) ([]MovedAuditSealsRow, error) {
 	rows, err := q.db.Query(ctx, movedAuditSeals, arg.PreviousHash, arg.Position, arg.HashThere)
@@ -274,6 +277,7 @@ const sealAuditEvents = `-- name: SealAuditEvents :one
 select seal_audit_events($1::integer) as sealed
 `
 
+// plan: up to 1000 rows, gives many events their places at once
 func (q *Queries) SealAuditEvents(ctx context.Context, most int32) (int64, error) {
 	row := q.db.QueryRow(ctx, sealAuditEvents, most)
 	var sealed int64

@@ -142,6 +142,7 @@ const countResults = `-- name: CountResults :one
 select count(*) from exam_results r join exam_papers p on p.id = r.paper_id where p.exam_id = $1
 `
 
+// plan: up to 10000 rows, counts the results of an exam
 // How many results an exam has.
 func (q *Queries) CountResults(ctx context.Context, examID uuid.UUID) (int64, error) {
 	row := q.db.QueryRow(ctx, countResults, examID)
@@ -162,6 +163,7 @@ type CountTakersParams struct {
 	Most      int32
 }
 
+// plan: up to 10001 rows, counts the students of a class
 func (q *Queries) CountTakers(ctx context.Context, arg CountTakersParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countTakers, arg.ExamID, arg.SectionID, arg.Most)
 	var count int64
@@ -524,6 +526,7 @@ type ListPapersRow struct {
 	HasResults  bool
 }
 
+// plan: guardian: up to 5000 rows, looks for results that are not there to see
 func (q *Queries) ListPapers(ctx context.Context, examID uuid.UUID) ([]ListPapersRow, error) {
 	rows, err := q.db.Query(ctx, listPapers, examID)
 	if err != nil {
@@ -931,6 +934,7 @@ type TakersAmongRow struct {
 	SectionID uuid.UUID
 }
 
+// plan: up to 10000 rows, looks at a class
 // In which section each of these students sat the exam.
 func (q *Queries) TakersAmong(ctx context.Context, examID uuid.UUID, studentIds []uuid.UUID) ([]TakersAmongRow, error) {
 	rows, err := q.db.Query(ctx, takersAmong, examID, studentIds)

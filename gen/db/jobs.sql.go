@@ -45,8 +45,8 @@ func (q *Queries) ClaimRun(ctx context.Context, arg ClaimRunParams) (time.Time, 
 }
 
 const deleteEndedSessions = `-- name: DeleteEndedSessions :execrows
-delete from sessions where id in (
-    select s.id from sessions s where least(s.ended_at, s.expires_at) < $1::timestamptz limit $2 for update skip locked)
+delete from sessions where id = any(array(
+    select s.id from sessions s where least(s.ended_at, s.expires_at) < $1::timestamptz limit $2 for update skip locked))
 `
 
 // Sessions that ended, by whatever cause, before a time: so many at most, and none that somebody is working with.
@@ -76,6 +76,7 @@ type DueTenantsParams struct {
 }
 
 // Periodic tasks (schema control), and what they do in a tenant.
+// plan: up to 10000 rows, looks at every tenant
 // The active tenants that a task is due for, those that waited longest first. One that failed is due again sooner. A run
 // without an end is over when it is older than any run may take: its process is gone.
 func (q *Queries) DueTenants(ctx context.Context, arg DueTenantsParams) ([]uuid.UUID, error) {
@@ -145,6 +146,7 @@ type TaskSummariesRow struct {
 	Failing       int64
 }
 
+// plan: up to 10000 rows, looks at every tenant
 // For each task over all active tenants: the newest run (1970: none yet), the success that is longest ago (a tenant's creation where there
 // was none yet), and how many tenants' last run failed.
 func (q *Queries) TaskSummaries(ctx context.Context, tasks []string) ([]TaskSummariesRow, error) {

@@ -142,6 +142,13 @@ type ControlTenant struct {
 	SessionsSince *time.Time
 }
 
+type ControlWebhookWakeup struct {
+	ID       int64
+	TenantID uuid.UUID
+	DueAt    time.Time
+	OldestAt time.Time
+}
+
 type Enrollment struct {
 	ID             uuid.UUID
 	StudentID      uuid.UUID
@@ -260,6 +267,15 @@ type Holiday struct {
 	EndDate   openapi_types.Date
 }
 
+// audit: none, because the effect that an answer belongs to is in the trail
+type IdempotencyKey struct {
+	UserID        uuid.UUID
+	KeyDigest     []byte
+	RequestDigest []byte
+	Response      []byte
+	CreatedAt     time.Time
+}
+
 type Institution struct {
 	ID uuid.UUID
 	// audit: plain
@@ -287,6 +303,16 @@ type LiveSession struct {
 	Transport     string
 	PasswordAt    time.Time
 	FactorAt      *time.Time
+}
+
+// audit: none, because what an event tells of is in the trail
+type OutboxEvent struct {
+	ID        uuid.UUID
+	Position  int64
+	Type      string
+	SubjectID uuid.UUID
+	Data      json.RawMessage
+	CreatedAt time.Time
 }
 
 type RecoveryCode struct {
@@ -504,4 +530,44 @@ type UserRole struct {
 	ID            uuid.UUID
 	RoleID        *uuid.UUID
 	InstitutionID *uuid.UUID
+}
+
+type Webhook struct {
+	ID uuid.UUID
+	// audit: hidden
+	Url string
+	// audit: plain
+	Description *string
+	// audit: plain
+	Events                  []string
+	IsActive                bool
+	DisabledReason          *string
+	Secret                  []byte
+	PreviousSecret          []byte
+	PreviousSecretExpiresAt *time.Time
+	// audit: ignored
+	Failures int32
+	// audit: ignored
+	PausedUntil time.Time
+	// audit: ignored
+	FailingSince *time.Time
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// audit: none, because it is a record of its own
+type WebhookDelivery struct {
+	ID            uuid.UUID
+	WebhookID     uuid.UUID
+	EventID       uuid.UUID
+	SubjectID     uuid.UUID
+	Position      int64
+	Status        string
+	Attempts      int32
+	NextAttemptAt time.Time
+	AttemptedAt   *time.Time
+	DeliveredAt   *time.Time
+	StatusCode    *int32
+	Error         *string
+	CreatedAt     time.Time
 }

@@ -51,13 +51,15 @@ func (q *Queries) CountEnrollments(ctx context.Context, studentID uuid.UUID, mos
 }
 
 const countStudents = `-- name: CountStudents :one
-select count(*) from (select 1 from student_records
-where ($1::uuid is null or institution_id = $1)
-  and ($2::uuid is null or class_id = $2)
-  and ($3::uuid is null or section_id = $3)
-  and ($4::text is null or status = $4)
-  and ($5::text is null or search_text like lower($5))
-limit $6) as counted
+select count(*) from (
+    select 1 from students s
+    where ($1::uuid is null or s.institution_id = $1)
+      and ($2::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = $2)))
+      and ($3::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.section_id = $3)))
+      and ($4::text is null or s.status = $4)
+      and ($5::text is null or s.search_text like lower($5))
+    limit $6
+) as counted
 `
 
 type CountStudentsParams struct {
@@ -69,6 +71,8 @@ type CountStudentsParams struct {
 	Most          int32
 }
 
+// plan: up to 10500 rows, counts to 10001
+// plan: pattern: up to 30000 rows, a filter beside a search may read more than it keeps
 func (q *Queries) CountStudents(ctx context.Context, arg CountStudentsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countStudents,
 		arg.InstitutionID,
@@ -333,14 +337,18 @@ func (q *Queries) ListGuardians(ctx context.Context, studentID uuid.UUID) ([]Lis
 }
 
 const listStudentsByAdmissionNumber = `-- name: ListStudentsByAdmissionNumber :many
-select id, institution_id, user_id, admission_number, first_name, last_name, date_of_birth, gender, email, phone, aadhar_last4, admission_date, address, blood_group, custom_fields, status, version, search_text, created_at, updated_at, enrollment_id, enrollment_institution_id, academic_year_id, class_id, section_id, roll_number, started_on from student_records
-where ($1::uuid is null or institution_id = $1)
-  and ($2::uuid is null or class_id = $2)
-  and ($3::uuid is null or section_id = $3)
-  and ($4::text is null or status = $4)
-  and ($5::text is null or search_text like lower($5))
-  and ($6::uuid is null or (admission_number, id) > ($7::text, $6))
-order by admission_number, id limit $9 offset $8
+select r.id, r.institution_id, r.user_id, r.admission_number, r.first_name, r.last_name, r.date_of_birth, r.gender, r.email, r.phone, r.aadhar_last4, r.admission_date, r.address, r.blood_group, r.custom_fields, r.status, r.version, r.search_text, r.created_at, r.updated_at, r.enrollment_id, r.enrollment_institution_id, r.academic_year_id, r.class_id, r.section_id, r.roll_number, r.started_on from (
+    select s.id from students s
+    where ($1::uuid is null or s.institution_id = $1)
+      and ($2::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = $2)))
+      and ($3::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.section_id = $3)))
+      and ($4::text is null or s.status = $4)
+      and ($5::text is null or s.search_text like lower($5))
+      and ($6::uuid is null or (s.admission_number, s.id) > ($7::text, $6))
+    order by s.admission_number, s.id limit $9 offset $8
+) as page
+join student_records r on r.id = page.id
+order by r.admission_number, r.id
 `
 
 type ListStudentsByAdmissionNumberParams struct {
@@ -355,6 +363,9 @@ type ListStudentsByAdmissionNumberParams struct {
 	RowLimit             int32
 }
 
+// plan: pattern: up to 30000 rows, a search in an order reads what matches, or what comes before it in the order
+// plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
+// plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
 func (q *Queries) ListStudentsByAdmissionNumber(ctx context.Context, arg ListStudentsByAdmissionNumberParams) ([]StudentRecord, error) {
 	rows, err := q.db.Query(ctx, listStudentsByAdmissionNumber,
 		arg.InstitutionID,
@@ -414,14 +425,18 @@ func (q *Queries) ListStudentsByAdmissionNumber(ctx context.Context, arg ListStu
 }
 
 const listStudentsByName = `-- name: ListStudentsByName :many
-select id, institution_id, user_id, admission_number, first_name, last_name, date_of_birth, gender, email, phone, aadhar_last4, admission_date, address, blood_group, custom_fields, status, version, search_text, created_at, updated_at, enrollment_id, enrollment_institution_id, academic_year_id, class_id, section_id, roll_number, started_on from student_records
-where ($1::uuid is null or institution_id = $1)
-  and ($2::uuid is null or class_id = $2)
-  and ($3::uuid is null or section_id = $3)
-  and ($4::text is null or status = $4)
-  and ($5::text is null or search_text like lower($5))
-  and ($6::uuid is null or (last_name, first_name, id) > ($7::text, $8::text, $6))
-order by last_name, first_name, id limit $10 offset $9
+select r.id, r.institution_id, r.user_id, r.admission_number, r.first_name, r.last_name, r.date_of_birth, r.gender, r.email, r.phone, r.aadhar_last4, r.admission_date, r.address, r.blood_group, r.custom_fields, r.status, r.version, r.search_text, r.created_at, r.updated_at, r.enrollment_id, r.enrollment_institution_id, r.academic_year_id, r.class_id, r.section_id, r.roll_number, r.started_on from (
+    select s.id from students s
+    where ($1::uuid is null or s.institution_id = $1)
+      and ($2::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = $2)))
+      and ($3::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.section_id = $3)))
+      and ($4::text is null or s.status = $4)
+      and ($5::text is null or s.search_text like lower($5))
+      and ($6::uuid is null or (s.last_name, s.first_name, s.id) > ($7::text, $8::text, $6))
+    order by s.last_name, s.first_name, s.id limit $10 offset $9
+) as page
+join student_records r on r.id = page.id
+order by r.last_name, r.first_name, r.id
 `
 
 type ListStudentsByNameParams struct {
@@ -437,6 +452,11 @@ type ListStudentsByNameParams struct {
 	RowLimit       int32
 }
 
+// The page is found with keys alone, then its rows are read whole: so what is skipped or sorted away costs little. The students of a
+// class or section are an array: found first, whatever the planner thinks of how many there are.
+// plan: pattern: up to 30000 rows, a search in an order reads what matches, or what comes before it in the order
+// plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
+// plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
 func (q *Queries) ListStudentsByName(ctx context.Context, arg ListStudentsByNameParams) ([]StudentRecord, error) {
 	rows, err := q.db.Query(ctx, listStudentsByName,
 		arg.InstitutionID,
@@ -497,14 +517,18 @@ func (q *Queries) ListStudentsByName(ctx context.Context, arg ListStudentsByName
 }
 
 const listStudentsByNewest = `-- name: ListStudentsByNewest :many
-select id, institution_id, user_id, admission_number, first_name, last_name, date_of_birth, gender, email, phone, aadhar_last4, admission_date, address, blood_group, custom_fields, status, version, search_text, created_at, updated_at, enrollment_id, enrollment_institution_id, academic_year_id, class_id, section_id, roll_number, started_on from student_records
-where ($1::uuid is null or institution_id = $1)
-  and ($2::uuid is null or class_id = $2)
-  and ($3::uuid is null or section_id = $3)
-  and ($4::text is null or status = $4)
-  and ($5::text is null or search_text like lower($5))
-  and ($6::uuid is null or (created_at, id) < ($7::timestamptz, $6))
-order by created_at desc, id desc limit $9 offset $8
+select r.id, r.institution_id, r.user_id, r.admission_number, r.first_name, r.last_name, r.date_of_birth, r.gender, r.email, r.phone, r.aadhar_last4, r.admission_date, r.address, r.blood_group, r.custom_fields, r.status, r.version, r.search_text, r.created_at, r.updated_at, r.enrollment_id, r.enrollment_institution_id, r.academic_year_id, r.class_id, r.section_id, r.roll_number, r.started_on from (
+    select s.id from students s
+    where ($1::uuid is null or s.institution_id = $1)
+      and ($2::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = $2)))
+      and ($3::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.section_id = $3)))
+      and ($4::text is null or s.status = $4)
+      and ($5::text is null or s.search_text like lower($5))
+      and ($6::uuid is null or (s.created_at, s.id) < ($7::timestamptz, $6))
+    order by s.created_at desc, s.id desc limit $9 offset $8
+) as page
+join student_records r on r.id = page.id
+order by r.created_at desc, r.id desc
 `
 
 type ListStudentsByNewestParams struct {
@@ -519,6 +543,9 @@ type ListStudentsByNewestParams struct {
 	RowLimit       int32
 }
 
+// plan: pattern: up to 30000 rows, a search in an order reads what matches, or what comes before it in the order
+// plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
+// plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
 func (q *Queries) ListStudentsByNewest(ctx context.Context, arg ListStudentsByNewestParams) ([]StudentRecord, error) {
 	rows, err := q.db.Query(ctx, listStudentsByNewest,
 		arg.InstitutionID,
@@ -774,6 +801,7 @@ type TakenIdentifiersRow struct {
 	Field string
 }
 
+// plan: up to 50000 rows, to compare a hundred with everybody is faster in a school of a few thousand
 // Which admission numbers, e-mail addresses, national ids and roll numbers of a batch are in use, by place in the batch
 // (from 1). The arrays have one entry a student; an empty one matches nothing.
 func (q *Queries) TakenIdentifiers(ctx context.Context, arg TakenIdentifiersParams) ([]TakenIdentifiersRow, error) {

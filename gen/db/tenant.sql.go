@@ -45,6 +45,7 @@ const listTenants = `-- name: ListTenants :many
 select id, slug, name, status, created_at, updated_at, require_mfa, sessions_since from control.tenants order by slug
 `
 
+// plan: up to 10000 rows, looks at every tenant
 func (q *Queries) ListTenants(ctx context.Context) ([]ControlTenant, error) {
 	rows, err := q.db.Query(ctx, listTenants)
 	if err != nil {

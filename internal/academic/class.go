@@ -10,6 +10,7 @@ import (
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/idempotency"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
 
@@ -54,17 +55,20 @@ func classRows(ctx context.Context, q *db.Queries, r page.Request[classKey], ins
 // CreateClass adds a class to an institution.
 func (h *Handler) CreateClass(ctx context.Context, request api.CreateClassRequestObject) (api.CreateClassResponseObject, error) {
 	body := request.Body
-	row, err := one(ctx, h.DB, db.Options{}, (*db.Queries).CreateClass, gendb.CreateClassParams{
-		ID: uuid.Must(uuid.NewV7()), InstitutionID: body.InstitutionId,
-		Name: body.Name, GradeLevel: body.GradeLevel, IsActive: *body.IsActive,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.CreateClass201JSONResponse{
-		Body:    classView(row),
-		Headers: api.CreateClass201ResponseHeaders{Location: "/v1/classes/" + row.ID.String()},
-	}, nil
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.CreateClassResponseObject.VisitCreateClassResponse,
+		func(ctx context.Context, q *db.Queries) (api.CreateClassResponseObject, error) {
+			row, err := q.CreateClass(ctx, gendb.CreateClassParams{
+				ID: uuid.Must(uuid.NewV7()), InstitutionID: body.InstitutionId,
+				Name: body.Name, GradeLevel: body.GradeLevel, IsActive: *body.IsActive,
+			})
+			if err != nil {
+				return nil, err
+			}
+			return api.CreateClass201JSONResponse{
+				Body:    classView(row),
+				Headers: api.CreateClass201ResponseHeaders{Location: "/v1/classes/" + row.ID.String()},
+			}, nil
+		})
 }
 
 // GetClass gets one class.

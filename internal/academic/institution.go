@@ -11,6 +11,7 @@ import (
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/idempotency"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
 
@@ -47,16 +48,20 @@ func institutionRows(ctx context.Context, q *db.Queries, r page.Request[nameKey]
 // CreateInstitution adds a school or campus to the group.
 func (h *Handler) CreateInstitution(ctx context.Context, request api.CreateInstitutionRequestObject) (api.CreateInstitutionResponseObject, error) {
 	body := request.Body
-	row, err := one(ctx, h.DB, db.Options{}, (*db.Queries).CreateInstitution, gendb.CreateInstitutionParams{
-		ID: uuid.Must(uuid.NewV7()), Name: body.Name, Code: body.Code, TimeZone: *body.TimeZone, WorkingDays: workingDaysAfter(body.WorkingDays, nil), IsActive: *body.IsActive,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.CreateInstitution201JSONResponse{
-		Body:    institutionView(row),
-		Headers: api.CreateInstitution201ResponseHeaders{Location: "/v1/institutions/" + row.ID.String()},
-	}, nil
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.CreateInstitutionResponseObject.VisitCreateInstitutionResponse,
+		func(ctx context.Context, q *db.Queries) (api.CreateInstitutionResponseObject, error) {
+			row, err := q.CreateInstitution(ctx, gendb.CreateInstitutionParams{
+				ID: uuid.Must(uuid.NewV7()), Name: body.Name, Code: body.Code, TimeZone: *body.TimeZone,
+				WorkingDays: workingDaysAfter(body.WorkingDays, nil), IsActive: *body.IsActive,
+			})
+			if err != nil {
+				return nil, err
+			}
+			return api.CreateInstitution201JSONResponse{
+				Body:    institutionView(row),
+				Headers: api.CreateInstitution201ResponseHeaders{Location: "/v1/institutions/" + row.ID.String()},
+			}, nil
+		})
 }
 
 // GetInstitution gets one institution.

@@ -10,6 +10,7 @@ import (
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/idempotency"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
 
@@ -48,17 +49,20 @@ func sectionRows(ctx context.Context, q *db.Queries, r page.Request[nameKey], cl
 // CreateSection adds a section to a class.
 func (h *Handler) CreateSection(ctx context.Context, request api.CreateSectionRequestObject) (api.CreateSectionResponseObject, error) {
 	body := request.Body
-	row, err := one(ctx, h.DB, db.Options{}, (*db.Queries).CreateSection, gendb.CreateSectionParams{
-		ID: uuid.Must(uuid.NewV7()), ClassID: body.ClassId,
-		Name: body.Name, Capacity: body.Capacity, IsActive: *body.IsActive,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.CreateSection201JSONResponse{
-		Body:    sectionView(row),
-		Headers: api.CreateSection201ResponseHeaders{Location: "/v1/sections/" + row.ID.String()},
-	}, nil
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.CreateSectionResponseObject.VisitCreateSectionResponse,
+		func(ctx context.Context, q *db.Queries) (api.CreateSectionResponseObject, error) {
+			row, err := q.CreateSection(ctx, gendb.CreateSectionParams{
+				ID: uuid.Must(uuid.NewV7()), ClassID: body.ClassId,
+				Name: body.Name, Capacity: body.Capacity, IsActive: *body.IsActive,
+			})
+			if err != nil {
+				return nil, err
+			}
+			return api.CreateSection201JSONResponse{
+				Body:    sectionView(row),
+				Headers: api.CreateSection201ResponseHeaders{Location: "/v1/sections/" + row.ID.String()},
+			}, nil
+		})
 }
 
 // GetSection gets one section.

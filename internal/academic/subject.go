@@ -10,6 +10,7 @@ import (
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/idempotency"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
 
@@ -48,17 +49,20 @@ func subjectRows(ctx context.Context, q *db.Queries, r page.Request[nameKey], in
 // CreateSubject adds a subject to an institution.
 func (h *Handler) CreateSubject(ctx context.Context, request api.CreateSubjectRequestObject) (api.CreateSubjectResponseObject, error) {
 	body := request.Body
-	row, err := one(ctx, h.DB, db.Options{}, (*db.Queries).CreateSubject, gendb.CreateSubjectParams{
-		ID: uuid.Must(uuid.NewV7()), InstitutionID: body.InstitutionId,
-		Name: body.Name, Code: body.Code, IsActive: *body.IsActive,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.CreateSubject201JSONResponse{
-		Body:    subjectView(row),
-		Headers: api.CreateSubject201ResponseHeaders{Location: "/v1/subjects/" + row.ID.String()},
-	}, nil
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.CreateSubjectResponseObject.VisitCreateSubjectResponse,
+		func(ctx context.Context, q *db.Queries) (api.CreateSubjectResponseObject, error) {
+			row, err := q.CreateSubject(ctx, gendb.CreateSubjectParams{
+				ID: uuid.Must(uuid.NewV7()), InstitutionID: body.InstitutionId,
+				Name: body.Name, Code: body.Code, IsActive: *body.IsActive,
+			})
+			if err != nil {
+				return nil, err
+			}
+			return api.CreateSubject201JSONResponse{
+				Body:    subjectView(row),
+				Headers: api.CreateSubject201ResponseHeaders{Location: "/v1/subjects/" + row.ID.String()},
+			}, nil
+		})
 }
 
 // GetSubject gets one subject.

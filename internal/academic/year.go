@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/idempotency"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
 
@@ -55,16 +56,17 @@ func yearRows(ctx context.Context, q *db.Queries, r page.Request[yearKey], insti
 
 // CreateAcademicYear adds a year to an institution.
 func (h *Handler) CreateAcademicYear(ctx context.Context, request api.CreateAcademicYearRequestObject) (api.CreateAcademicYearResponseObject, error) {
-	row, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.AcademicYear, error) {
-		return createYear(ctx, q, request.Body)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.CreateAcademicYear201JSONResponse{
-		Body:    yearView(row),
-		Headers: api.CreateAcademicYear201ResponseHeaders{Location: "/v1/academic-years/" + row.ID.String()},
-	}, nil
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.CreateAcademicYearResponseObject.VisitCreateAcademicYearResponse,
+		func(ctx context.Context, q *db.Queries) (api.CreateAcademicYearResponseObject, error) {
+			row, err := createYear(ctx, q, request.Body)
+			if err != nil {
+				return nil, err
+			}
+			return api.CreateAcademicYear201JSONResponse{
+				Body:    yearView(row),
+				Headers: api.CreateAcademicYear201ResponseHeaders{Location: "/v1/academic-years/" + row.ID.String()},
+			}, nil
+		})
 }
 
 func createYear(ctx context.Context, q *db.Queries, body *api.AcademicYearCreate) (gendb.AcademicYear, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/idempotency"
 )
 
 // role is a role of either kind.
@@ -89,15 +90,16 @@ func (h *Handler) CreateRole(ctx context.Context, request api.CreateRoleRequestO
 	if err := h.checkRole(auth.From(ctx), wanted); err != nil {
 		return nil, err
 	}
-	row, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.Role, error) {
-		return createRole(ctx, q, wanted)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.CreateRole201JSONResponse{
-		Body: roleView(h.fromRow(row)), Headers: api.CreateRole201ResponseHeaders{Location: "/v1/roles/" + row.ID.String()},
-	}, nil
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.CreateRoleResponseObject.VisitCreateRoleResponse,
+		func(ctx context.Context, q *db.Queries) (api.CreateRoleResponseObject, error) {
+			row, err := createRole(ctx, q, wanted)
+			if err != nil {
+				return nil, err
+			}
+			return api.CreateRole201JSONResponse{
+				Body: roleView(h.fromRow(row)), Headers: api.CreateRole201ResponseHeaders{Location: "/v1/roles/" + row.ID.String()},
+			}, nil
+		})
 }
 
 func createRole(ctx context.Context, q *db.Queries, r gendb.Role) (gendb.Role, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/idempotency"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
 
@@ -133,24 +134,29 @@ func (h *Handler) CreateUser(ctx context.Context, request api.CreateUserRequestO
 	if err != nil {
 		return nil, err
 	}
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.CreateUserResponseObject.VisitCreateUserResponse,
+		func(ctx context.Context, q *db.Queries) (api.CreateUserResponseObject, error) {
+			created, err := h.createUser(ctx, q, in, hash)
+			if err != nil {
+				return nil, err
+			}
+			return api.CreateUser201JSONResponse{
+				Body: h.userView(created), Headers: api.CreateUser201ResponseHeaders{Location: "/v1/users/" + created.ID.String()},
+			}, nil
+		})
+}
+
+func (h *Handler) createUser(ctx context.Context, q *db.Queries, in *api.UserCreate, hash *string) (user, error) {
 	id := uuid.Must(uuid.NewV7())
-	created, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) (user, error) {
-		if err := q.CreateUser(ctx, gendb.CreateUserParams{
-			ID: id, Email: &in.Email, FirstName: in.FirstName, LastName: in.LastName, PasswordHash: hash,
-		}); err != nil {
-			return user{}, fmt.Errorf("create the user: %w", err)
-		}
-		if err := h.assign(ctx, q, id, patched(in.Roles, nil)); err != nil {
-			return user{}, err
-		}
-		return readUser(ctx, q, id)
-	})
-	if err != nil {
-		return nil, err
+	if err := q.CreateUser(ctx, gendb.CreateUserParams{
+		ID: id, Email: &in.Email, FirstName: in.FirstName, LastName: in.LastName, PasswordHash: hash,
+	}); err != nil {
+		return user{}, fmt.Errorf("create the user: %w", err)
 	}
-	return api.CreateUser201JSONResponse{
-		Body: h.userView(created), Headers: api.CreateUser201ResponseHeaders{Location: "/v1/users/" + id.String()},
-	}, nil
+	if err := h.assign(ctx, q, id, patched(in.Roles, nil)); err != nil {
+		return user{}, err
+	}
+	return readUser(ctx, q, id)
 }
 
 // hashOf is the hash of the first password; nil without one.

@@ -32,6 +32,10 @@ const (
 	NotFound
 	MethodNotAllowed
 	Conflict
+	// RequestInProgress is a request whose idempotency key another one has at this moment.
+	RequestInProgress
+	// KeyReused is an idempotency key that belongs to another request.
+	KeyReused
 	PreconditionFailed
 	TooLarge
 	UnsupportedMediaType
@@ -78,7 +82,7 @@ type Error struct {
 	Kind       Kind
 	Detail     string // for people; empty when the kind says it all
 	Fields     []Field
-	RetryAfter time.Duration // for TooManyRequests, Unavailable and OutcomeUnknown
+	RetryAfter time.Duration // for RequestInProgress, TooManyRequests, Unavailable and OutcomeUnknown
 	cause      error
 }
 
@@ -187,7 +191,7 @@ func KindOf(err error) Kind {
 var kindNames = [...]string{
 	"internal", "invalid", "unauthenticated", "forbidden", "mfa required", "fresh factor required",
 	"csrf token", "cross origin", "not found", "method not allowed", "conflict",
-	"precondition failed", "too large", "unsupported media type", "too many requests", "unavailable", "outcome unknown", "canceled",
+	"request in progress", "key reused", "precondition failed", "too large", "unsupported media type", "too many requests", "unavailable", "outcome unknown", "canceled",
 }
 
 // String is the kind in words.

@@ -32,13 +32,13 @@ func (h *Handler) ListMissingRegisters(ctx context.Context, request api.ListMiss
 		Name:       "missing-registers",
 		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
 		Filters:    []any{p.Date, p.InstitutionId, p.ClassId},
-		Rows: func(ctx context.Context, q *db.Queries, r page.Request[sectionKey]) (_ []gendb.ListMissingRegistersRow, err error) {
-			if open, err = openOn(ctx, q, p.Date, p.InstitutionId); err != nil {
-				return nil, err
-			}
+		Rows: func(ctx context.Context, q *db.Queries, r page.Request[sectionKey]) ([]gendb.ListMissingRegistersRow, error) {
 			return missingRows(ctx, q, r, p, open)
 		},
-		Count: func(ctx context.Context, q *db.Queries) (int64, error) {
+		Count: func(ctx context.Context, q *db.Queries) (_ int64, err error) { // comes first
+			if open, err = openOn(ctx, q, p.Date, p.InstitutionId); err != nil {
+				return 0, err
+			}
 			return q.CountMissingRegisters(ctx, gendb.CountMissingRegistersParams{
 				InstitutionIds: open.institutions, AcademicYearIds: open.years, ClassID: p.ClassId, Date: p.Date, Most: page.CountLimit(),
 			})

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/etag"
+	"github.com/rollcall-erp/rollcall/internal/outbox"
 )
 
 // register is a register as it is read: its head, and its students.
@@ -88,7 +89,15 @@ func mark(ctx context.Context, q *db.Queries, head gendb.GetRegisterRow, request
 	if err := q.MarkStudents(ctx, rows); err != nil {
 		return fmt.Errorf("write the marks: %w", err)
 	}
-	return nil
+	return outbox.Emit(ctx, q, outbox.Event{
+		Type: api.EventTypeAttendanceMarked, Subject: head.SectionID, Data: registerMarked{head.SectionID, request.Date},
+	})
+}
+
+// registerMarked says which register to read.
+type registerMarked struct {
+	SectionID uuid.UUID          `json:"sectionId"`
+	Date      openapi_types.Date `json:"date"`
 }
 
 var (

@@ -40,6 +40,7 @@ type Config struct {
 	RedisURL        Secret        // REDIS_URL: where instances share what they count; empty: each counts for itself
 	RateLimitScale  float64       // ROLLCALL_RATE_LIMIT_SCALE: multiplies every rate limit; 0.1 to 1000000
 	TrustedProxies  []*net.IPNet  // ROLLCALL_TRUSTED_PROXIES: whose X-Forwarded-For is believed
+	WebhookAllow    []*net.IPNet  // ROLLCALL_WEBHOOK_ALLOW: networks that webhooks may lead to besides what is public
 	DrainDelay      time.Duration // ROLLCALL_DRAIN_DELAY: from the end of readiness to the end of listening; 0s to 5m
 	ShutdownTimeout time.Duration // ROLLCALL_SHUTDOWN_TIMEOUT: for requests and tasks in flight after that; 1s to 10m
 }
@@ -87,7 +88,7 @@ func Read(lookup Lookup) (Config, error) {
 		Pooler:        get("DATABASE_POOLER", "auto"),
 	}
 	var err error
-	if err = c.readBounds(get); err != nil {
+	if err = readBounds(&c, get); err != nil {
 		return Config{}, err
 	}
 	if c.Jobs, err = onOff(get, "ROLLCALL_JOBS", "on"); err != nil {
@@ -105,6 +106,9 @@ func Read(lookup Lookup) (Config, error) {
 	if c.TrustedProxies, err = networks("ROLLCALL_TRUSTED_PROXIES", get("ROLLCALL_TRUSTED_PROXIES", "")); err != nil {
 		return Config{}, err
 	}
+	if c.WebhookAllow, err = networks("ROLLCALL_WEBHOOK_ALLOW", get("ROLLCALL_WEBHOOK_ALLOW", "")); err != nil {
+		return Config{}, err
+	}
 	if c.EncryptionKey != "" {
 		if _, err := seal.ParseKey(c.EncryptionKey.Reveal()); err != nil {
 			return Config{}, fmt.Errorf("ROLLCALL_ENCRYPTION_KEY: %w", err)
@@ -114,7 +118,7 @@ func Read(lookup Lookup) (Config, error) {
 }
 
 // readBounds reads how much is done at once, and how long it may take.
-func (c *Config) readBounds(get func(name, fallback string) string) (err error) {
+func readBounds(c *Config, get func(name, fallback string) string) (err error) {
 	if !slices.Contains([]string{"auto", "none", "pgbouncer"}, c.Pooler) {
 		return errors.New("DATABASE_POOLER: want auto, none or pgbouncer")
 	}
@@ -184,7 +188,7 @@ func factor(get func(name, fallback string) string, name, fallback string, least
 }
 
 // networks reads a list of networks and single addresses. One that holds every address is refused: it would believe
-// whatever anybody says.
+// whatever anybody says, or reach whatever there is.
 func networks(name, list string) ([]*net.IPNet, error) {
 	var all []*net.IPNet
 	for text := range strings.SplitSeq(list, ",") {

@@ -69,6 +69,17 @@ func TestRead_trustedProxiesAreNetworksOrAddresses(t *testing.T) {
 	}
 }
 
+func TestRead_webhooksMayBeLedToNamedNetworks(t *testing.T) {
+	t.Parallel()
+	c, err := config.Read(env(map[string]string{"ROLLCALL_WEBHOOK_ALLOW": "10.20.0.0/16, 192.168.7.9"}))
+	require.NoError(t, err)
+	assert.Equal(t, "[10.20.0.0/16 192.168.7.9/32]", fmt.Sprint(c.WebhookAllow))
+	for _, bad := range []string{"everything", "0.0.0.0/0", "::/0"} {
+		_, err := config.Read(env(map[string]string{"ROLLCALL_WEBHOOK_ALLOW": bad}))
+		require.ErrorContains(t, err, "ROLLCALL_WEBHOOK_ALLOW", bad)
+	}
+}
+
 func TestRead_theScaleOfRateLimitsIsBounded(t *testing.T) {
 	t.Parallel()
 	c, err := config.Read(env(map[string]string{"ROLLCALL_RATE_LIMIT_SCALE": "2.5"}))

@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -21,6 +23,20 @@ var parameterOptions = &openapi3filter.Options{
 var bodyOptions = []openapi3.SchemaValidationOption{
 	openapi3.MultiErrors(),
 	openapi3.WithStringFormatValidators(formats),
+}
+
+// Fingerprint is equal for two requests that have passed Check and ask for the same: the operation, where, and the body as
+// it was validated.
+func (op *Operation) Fingerprint(r *http.Request) ([]byte, error) {
+	asked := []any{op.ID, r.URL.Path, r.URL.RawQuery}
+	if b, ok := r.Body.(*validatedBody); ok {
+		asked = append(asked, b.value)
+	}
+	raw, err := json.Marshal(asked)
+	if err != nil {
+		return nil, fmt.Errorf("encode the request: %w", err)
+	}
+	return raw, nil
 }
 
 // Check holds a request against the operation. path are the values of the path parameters. On success the query has

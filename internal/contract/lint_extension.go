@@ -43,7 +43,7 @@ var places = map[string]place{
 	"paths":          {each: "path"},
 	"path":           {members: map[string]string{"parameters": "parameter[]", "servers": "server[]"}, each: "operation"},
 	"operation": {
-		extensions: []string{"x-permission", "x-further-permissions", "x-reach", "x-mfa", "x-fresh-factor", "x-rate-tier", "x-max-body-bytes", "x-negative-examples"},
+		extensions: []string{"x-permission", "x-further-permissions", "x-reach", "x-mfa", "x-fresh-factor", "x-rate-tier", "x-max-body-bytes", "x-idempotency-exempt", "x-negative-examples"},
 		members: map[string]string{
 			"parameters": "parameter[]", "requestBody": "requestBody", "responses": "responses", "callbacks": "paths{}",
 			"servers": "server[]", "externalDocs": "leaf",

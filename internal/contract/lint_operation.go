@@ -60,6 +60,7 @@ func (l *linter) operation(op *Operation) {
 	l.words(op)
 	l.tag(op)
 	l.statuses(op)
+	l.repetition(op)
 	l.parameters(op)
 	if op.Spec.RequestBody != nil {
 		l.body(op)
@@ -105,6 +106,8 @@ var statusRules = []struct {
 	}},
 	{"404", "its path has a parameter", func(op *Operation) bool { return strings.Contains(op.Path, "{") }},
 	{"409", "it writes what it is sent", func(op *Operation) bool { return op.Spec.RequestBody != nil && !op.Public }},
+	{"409", "the first request may be in progress", func(op *Operation) bool { return op.TakesKey }},
+	{"422", "its key may be another request's", func(op *Operation) bool { return op.TakesKey }},
 	{"413", "it takes a body", func(op *Operation) bool { return op.Spec.RequestBody != nil }},
 	{"415", "it takes a body", func(op *Operation) bool { return op.Spec.RequestBody != nil }},
 	{"500", "every operation can fail", func(*Operation) bool { return true }},
@@ -125,6 +128,27 @@ func (l *linter) statuses(op *Operation) {
 	}
 	if len(op.successes()) == 0 {
 		l.addf(op.place(), "document the answer to a good request")
+	}
+}
+
+// repetition wants that a POST can be repeated, or that the document says why it need not be or must not.
+func (l *linter) repetition(op *Operation) {
+	var reason string
+	if err := extension(op.Spec.Extensions, "x-idempotency-exempt", &reason); err != nil {
+		l.addf(op.place(), "x-idempotency-exempt; give the reason in words")
+	}
+	_, exempt := op.Spec.Extensions["x-idempotency-exempt"]
+	switch isPost := op.Method == http.MethodPost; {
+	case isPost && !exempt && !op.TakesKey:
+		l.addf(op.place(), "let it take the header %s, or say in x-idempotency-exempt why it does not", IdempotencyKey)
+	case isPost && exempt && op.TakesKey:
+		l.addf(op.place(), "x-idempotency-exempt; it takes the header %s", IdempotencyKey)
+	case !isPost && (exempt || op.TakesKey):
+		l.addf(op.place(), "%s is for POST; a repeated %s does what it did", IdempotencyKey, op.Method)
+	case exempt && len(reason) < 10:
+		l.addf(op.place(), "x-idempotency-exempt; give the reason in words")
+	case op.TakesKey && op.Public:
+		l.addf(op.place(), "%s needs a sign-in: a key is its user's", IdempotencyKey)
 	}
 }
 

@@ -33,6 +33,33 @@ var operationRules = []lintTest{
 	}},
 }
 
+const keyParameter = "parameters: [{ name: Idempotency-Key, in: header, description: A key., schema: { type: string, maxLength: 10, pattern: \"^[a-z]+$\" } }]"
+
+var repetitionRules = []lintTest{
+	{"a POST neither takes a key nor says why", drop("      x-idempotency-exempt: Its answer holds a token.\n"), []string{
+		"signIn: let it take the header Idempotency-Key, or say in x-idempotency-exempt why it does not",
+	}},
+	{"a POST says nothing about why", replace("Its answer holds a token.", `""`), []string{
+		"signIn: x-idempotency-exempt; give the reason in words",
+	}},
+	{"the reason is no text", replace("Its answer holds a token.", "true"), []string{
+		"signIn: x-idempotency-exempt; give the reason in words",
+	}},
+	{"a POST takes a key and says why not", in(signIn, replace("      requestBody:", "      "+keyParameter+"\n      requestBody:")), []string{
+		"signIn: document the answer 409: the first request may be in progress",
+		"signIn: document the answer 422: its key may be another request's",
+		"signIn: x-idempotency-exempt; it takes the header Idempotency-Key",
+	}},
+	{"a public POST takes a key", replace("x-idempotency-exempt: Its answer holds a token.", keyParameter), []string{
+		"signIn: Idempotency-Key needs a sign-in: a key is its user's",
+		"signIn: document the answer 409: the first request may be in progress",
+		"signIn: document the answer 422: its key may be another request's",
+	}},
+	{"a PUT says why it takes no key", in(putThing, replace("x-rate-tier: read", "x-rate-tier: read\n      x-idempotency-exempt: It needs none at all.")), []string{
+		"putThing: Idempotency-Key is for POST; a repeated PUT does what it did",
+	}},
+}
+
 var accessRules = []lintTest{
 	{"a role holds what is not declared", replace(`permissions: ["thing:read"`, `permissions: ["thing:sell", "thing:read"`), []string{
 		"x-roles: admin holds thing:sell; declare it in x-permissions",

@@ -35,7 +35,7 @@ func TestLint_findsNothingInACleanDocument(t *testing.T) {
 func TestLint(t *testing.T) {
 	t.Parallel()
 	for group, tests := range map[string][]lintTest{
-		"operation": operationRules, "access": accessRules, "answers": answerRules, "examples": exampleRules,
+		"operation": operationRules, "access": accessRules, "repetition": repetitionRules, "answers": answerRules, "examples": exampleRules,
 		"negative examples": negativeRules, "request": requestRules, "parameter": parameterRules, "schema": schemaRules,
 		"extension": extensionRules,
 	} {

@@ -9,6 +9,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+
+	"github.com/rollcall-erp/rollcall/internal/apperr"
 )
 
 // noPermission in x-permission marks an operation that every signed-in user may call.
@@ -16,6 +18,9 @@ const noPermission = "none"
 
 // wholeTenant in x-reach marks an operation that concerns all of the tenant.
 const wholeTenant = "tenant"
+
+// IdempotencyKey is the header by which a client says that a request is a repetition.
+const IdempotencyKey = "Idempotency-Key"
 
 // RateTier says how often a caller may call the operations that share it.
 type RateTier struct {
@@ -39,6 +44,8 @@ type Operation struct {
 	Further []string
 	// WholeTenant operations need the permission without a limit to an institution, sections or students.
 	WholeTenant bool
+	// TakesKey operations can be repeated with an Idempotency-Key.
+	TakesKey bool
 	// MFAExempt operations answer also while a second factor is asked for.
 	MFAExempt bool
 	// MaxBodyBytes is the longest body that is read.
@@ -175,6 +182,7 @@ func (op *Operation) compileParameters(item *openapi3.PathItem) error {
 			return fmt.Errorf("parameter %s: %w", ref.Value.Name, err)
 		}
 		op.parameters = append(op.parameters, p)
+		op.TakesKey = op.TakesKey || p.location == apperr.Header && p.spec.Name == IdempotencyKey
 		if p.spec.In == openapi3.ParameterInQuery {
 			op.query[p.spec.Name] = p
 		}

@@ -3,7 +3,6 @@ package db_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -97,7 +96,7 @@ func TestBreaker_countsOnlyTheServerAndTheWayToIt(t *testing.T) {
 	assert.True(t, db.IsOutage(db.FailedTry(db.PhaseConnect, false, &pgconn.ConnectError{})))
 	assert.False(t, db.IsOutage(db.FailedTry(db.PhaseWork, false, context.Canceled)))
 	assert.False(t, db.IsOutage(db.FailedTry(db.PhaseWork, false, apperr.New(apperr.Conflict, ""))))
-	assert.False(t, db.IsOutage(fmt.Errorf("a bug")))
+	assert.False(t, db.IsOutage(errors.New("a bug")))
 }
 
 // A try on a connection that has gone silent ends in its own time, and the next is on another one.
@@ -106,8 +105,8 @@ func TestInTx_aConnectionThatGoesSilentIsReplacedWithinTheBudget(t *testing.T) {
 	s := newSchool(t)
 	network := toxictest.New(t, s.URL)
 	policy := resilience.Database
-	policy.AttemptTimeout = 300 * time.Millisecond
-	d := s.Open(t, db.Config{URL: network.URL, Retry: policy, Timeout: 20 * time.Second})
+	policy.AttemptTimeout = 2 * time.Second
+	d := s.Open(t, db.Config{URL: network.URL, Retry: policy, Timeout: 30 * time.Second})
 	add := func(ctx context.Context, conn *pgx.Conn) error { return insert(ctx, conn, "Once") }
 	require.NoError(t, s.run(t.Context(), d, db.ReadOnly, func(context.Context, *pgx.Conn) error { return nil }))
 	network.Add(t, toxictest.TimeoutUp)

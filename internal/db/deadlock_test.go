@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -64,7 +66,7 @@ func TestDeadlocks_everyTransactionSucceedsOnceOrIsRefusedCleanly(t *testing.T) 
 	assert.Equal(t, succeeded.Load(), written, "each success wrote its row once, each refusal none")
 	attempts, deadlocks := histogram(t, registry)
 	assert.Positive(t, deadlocks, "there were deadlocks at all")
-	torture.Report(t, fmt.Sprintf("deadlocks, %d writers in opposite order", deadlockWriters),
+	torture.Reportf(t, fmt.Sprintf("deadlocks, %d writers in opposite order", deadlockWriters),
 		"%d succeeded, %d refused with 503, %d rows written; %d deadlocks; transactions by tries: %s",
 		succeeded.Load(), refused.Load(), written, deadlocks, attempts)
 }
@@ -94,12 +96,17 @@ func histogram(t *testing.T, registry *prometheus.Registry) (attempts string, de
 			if family.GetName() != "rollcall_attempts" || metric.GetLabel()[1].GetValue() != "success" {
 				continue
 			}
-			below := uint64(0)
-			for _, bucket := range metric.GetHistogram().GetBucket() {
-				attempts += fmt.Sprintf("%.0f: %d ", bucket.GetUpperBound(), bucket.GetCumulativeCount()-below)
-				below = bucket.GetCumulativeCount()
-			}
+			attempts = byTries(metric.GetHistogram().GetBucket())
 		}
 	}
 	return attempts, deadlocks
+}
+
+func byTries(buckets []*dto.Bucket) string {
+	tries, below := make([]string, len(buckets)), uint64(0)
+	for i, bucket := range buckets {
+		tries[i] = fmt.Sprintf("%.0f: %d", bucket.GetUpperBound(), bucket.GetCumulativeCount()-below)
+		below = bucket.GetCumulativeCount()
+	}
+	return strings.Join(tries, ", ")
 }

@@ -122,12 +122,11 @@ func isOutage(err error) bool {
 	if !ok {
 		return false
 	}
-	switch state := sqlState(tx.err); {
-	case state == "":
+	state := sqlState(tx.err)
+	if state == "" {
 		return lostConnection(tx) || errors.Is(tx.err, context.DeadlineExceeded)
-	default:
-		return state == tooManyConnections || strings.HasPrefix(state, classConnection) || strings.HasPrefix(state, classOperatorIntervent)
 	}
+	return state == tooManyConnections || strings.HasPrefix(state, classConnection) || strings.HasPrefix(state, classOperatorIntervent)
 }
 
 // outcomeUnknown is true when commit was sent and nothing says whether it happened: no SQLSTATE, or one that only

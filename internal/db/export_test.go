@@ -7,7 +7,7 @@ import (
 )
 
 // Conn is the connection of the transaction that ctx belongs to: the tests break and look at what no query reaches.
-func Conn(ctx context.Context) *pgx.Conn { return ctx.Value(insideKey{}).(*pgx.Conn) }
+func Conn(ctx context.Context) *pgx.Conn { return connOf(ctx) }
 
 // ErrNested is what a transaction inside another one gets.
 var ErrNested = errNested

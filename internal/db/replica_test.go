@@ -86,13 +86,14 @@ func (r replicated) awaitReplica(t *testing.T, d *db.DB) {
 	require.Eventually(t, func() bool { return r.onReplica(r.request(t, d), t, d, db.ReadOnly) }, time.Minute, 20*time.Millisecond)
 }
 
-func TestReplica(t *testing.T) { //nolint:tparallel // one replica, which the steps pause and stop
+func TestReplica(t *testing.T) {
 	t.Parallel()
 	r := newReplicated(t)
 	registry := prometheus.NewRegistry()
 	here, there := r.instance(t, registry), r.instance(t, prometheus.NewRegistry())
 
-	t.Run("reads of a request run on it, and nothing else does", func(t *testing.T) {
+	step := func(name string, test func(t *testing.T)) { t.Run(name, test) }
+	step("reads of a request run on it, and nothing else does", func(t *testing.T) {
 		r.awaitReplica(t, here)
 		assert.False(t, r.onReplica(t.Context(), t, here, db.ReadOnly), "no request: a task, a tool, a sign-in")
 		ctx := r.request(t, here)
@@ -103,7 +104,7 @@ func TestReplica(t *testing.T) { //nolint:tparallel // one replica, which the st
 		assert.True(t, replicated)
 		assert.Equal(t, db.Health{Up: true, Breaker: "closed"}, health)
 	})
-	t.Run("what was written on any instance is read by the next request on any other", func(t *testing.T) {
+	step("what was written on any instance is read by the next request on any other", func(t *testing.T) {
 		served := 0
 		for i := range 200 {
 			name := fmt.Sprint("Row ", i)
@@ -117,7 +118,7 @@ func TestReplica(t *testing.T) { //nolint:tparallel // one replica, which the st
 		t.Logf("of 200 reads right after a write the replica served %d, and none missed it", served)
 		assert.Positive(t, served)
 	})
-	t.Run("behind, the primary reads", func(t *testing.T) {
+	step("behind, the primary reads", func(t *testing.T) {
 		r.awaitReplica(t, there)
 		r.replica.Pause(t)
 		r.write(t.Context(), t, here, "Not replayed")
@@ -129,14 +130,14 @@ func TestReplica(t *testing.T) { //nolint:tparallel // one replica, which the st
 		r.replica.Resume(t)
 		r.awaitReplica(t, there)
 	})
-	t.Run("an answer of the replica is the answer", func(t *testing.T) {
+	step("an answer of the replica is the answer", func(t *testing.T) {
 		r.awaitReplica(t, here)
 		attempts := 0
 		err := r.run(r.request(t, here), here, db.ReadOnly, func(context.Context, *pgx.Conn) error { attempts++; return pgx.ErrNoRows })
 		require.ErrorIs(t, err, pgx.ErrNoRows)
 		assert.Equal(t, 1, attempts)
 	})
-	t.Run("dead, the primary reads, soon without asking", func(t *testing.T) {
+	step("dead, the primary reads, soon without asking", func(t *testing.T) {
 		r.replica.Stop()
 		begin := time.Now()
 		for range 50 {

@@ -109,7 +109,7 @@ func (d *DB) attempt(ctx context.Context, on *node, scope Scope, opts Options, w
 		}
 		return &txError{phase: phaseBegin, readOnly: opts.ReadOnly, err: err}
 	}
-	if err := work(context.WithValue(ctx, insideKey{}, conn.Conn()), gendb.New(conn.Conn())); err != nil {
+	if err := work(context.WithValue(ctx, insideKey{}, conn.Conn()), gendb.New(statements{conn.Conn()})); err != nil {
 		return &txError{phase: phaseWork, readOnly: opts.ReadOnly, err: err}
 	}
 	return commit(ctx, conn.Conn(), opts)
@@ -153,18 +153,10 @@ func (d *DB) begin(ctx context.Context, conn *pgx.Conn, scope Scope, opts Option
 			return err
 		}
 	}
-	statement, lock := d.timeouts(ctx)
 	batch := &pgx.Batch{}
 	batch.Queue(opts.begin())
-	if scope == Control {
-		batch.Queue(enterControl, statement, lock)
-	} else {
-		actor, err := actorSetting(ctx)
-		if err != nil {
-			return err
-		}
-		role, institutions, teacher, guardian := scope.view()
-		batch.Queue(enterTenant, SchemaName(scope.tenant), role, statement, lock, scope.tenant, institutions, teacher, guardian, actor)
+	if err := d.enter(ctx, batch, scope); err != nil {
+		return err
 	}
 	position := opts.position == "" && notesPosition(ctx)
 	if position {
@@ -190,6 +182,22 @@ func (d *DB) begin(ctx context.Context, conn *pgx.Conn, scope Scope, opts Option
 	if err := results.Close(); err != nil {
 		return fmt.Errorf("enter the schema: %w", err)
 	}
+	return nil
+}
+
+// enter adds the statement that enters the scope.
+func (d *DB) enter(ctx context.Context, batch *pgx.Batch, scope Scope) error {
+	statement, lock := d.timeouts(ctx)
+	if scope == Control {
+		batch.Queue(enterControl, statement, lock)
+		return nil
+	}
+	actor, err := actorSetting(ctx)
+	if err != nil {
+		return err
+	}
+	role, institutions, teacher, guardian := scope.view()
+	batch.Queue(enterTenant, SchemaName(scope.tenant), role, statement, lock, scope.tenant, institutions, teacher, guardian, actor)
 	return nil
 }
 

@@ -102,7 +102,7 @@ func TestLimited_seesItsRowsAndNoOther(t *testing.T) {
 	}{
 		"nothing": {db.Visibility{}, table{}},
 		"all": {db.Visibility{All: true}, table{
-			"institutions": between(101, 103), "academic_years": between(201, 203), "classes": between(301, 312), "sections": between(401, 414), "subjects": between(1001, 1009),
+			"institutions": between(101, 103), "academic_years": between(201, 203), "classes": between(301, 312), "sections": between(401, 414), "subjects": between(1001, 1009), "exams": between(1201, 1205),
 			"teaching_assignments": join(between(401, 406), between(408, 414)), "students": join(between(601, 624), between(6025, 6300)), "enrollments": join(between(901, 924), between(9025, 9300)),
 			"guardians": join(between(801, 824), between(8025, 8300)), "student_guardians": join(between(801, 824), between(8025, 8300)), "student_records": join(between(601, 624), between(6025, 6300)),
 		}},
@@ -112,16 +112,16 @@ func TestLimited_seesItsRowsAndNoOther(t *testing.T) {
 		}},
 		"an institution without anything": {db.Visibility{Institutions: []uuid.UUID{row(103)}}, table{"institutions": {103}}},
 		"a teacher of two sections": {teacher, table{
-			"institutions": {101}, "academic_years": {201, 202}, "classes": {301, 302}, "sections": {401, 403}, "subjects": between(1001, 1006), "teaching_assignments": {401, 403},
+			"institutions": {101}, "academic_years": {201, 202}, "classes": {301, 302}, "sections": {401, 403}, "subjects": between(1001, 1006), "exams": {1201, 1202, 1203, 1205}, "teaching_assignments": {401, 403},
 			"students": taught(600), "enrollments": taught(900),
 			"guardians": taught(800), "student_guardians": taught(800), "student_records": taught(600),
 		}},
 		"a guardian of one student": {guardian, table{
-			"institutions": {101}, "academic_years": {201}, "classes": {302}, "sections": {403}, "subjects": between(1001, 1006), "teaching_assignments": {403}, "students": {601},
+			"institutions": {101}, "academic_years": {201}, "classes": {302}, "sections": {403}, "subjects": between(1001, 1006), "exams": {1201, 1202}, "teaching_assignments": {403}, "students": {601},
 			"enrollments": {901}, "guardians": {801}, "student_guardians": {801}, "student_records": {601},
 		}},
 		"a guardian who also works at an institution": {db.Visibility{Institutions: []uuid.UUID{row(102)}, GuardianOf: row(504)}, table{
-			"institutions": {101, 102}, "academic_years": {201, 203}, "classes": {302, 304, 305}, "sections": {403, 406, 407}, "subjects": between(1001, 1009), "teaching_assignments": {403, 406},
+			"institutions": {101, 102}, "academic_years": {201, 203}, "classes": {302, 304, 305}, "sections": {403, 406, 407}, "subjects": between(1001, 1009), "exams": {1201, 1202}, "teaching_assignments": {403, 406},
 			"students": join([]int{601}, between(621, 624)), "enrollments": join([]int{901}, between(921, 924)),
 			"guardians": join([]int{801}, between(821, 824)), "student_guardians": join([]int{801}, between(821, 824)),
 			"student_records": join([]int{601}, between(621, 624)),
@@ -132,7 +132,7 @@ func TestLimited_seesItsRowsAndNoOther(t *testing.T) {
 	} {
 		require.NoError(t, s.limited(t, c.visible, func(ctx context.Context, conn *pgx.Conn) error {
 			for _, tab := range []string{
-				"institutions", "academic_years", "classes", "sections", "subjects", "teaching_assignments", "students", "enrollments", "guardians",
+				"institutions", "academic_years", "classes", "sections", "subjects", "exams", "teaching_assignments", "students", "enrollments", "guardians",
 				"student_guardians", "student_records",
 			} {
 				got, err := numbers(ctx, conn, tab)

@@ -126,8 +126,8 @@ default_pool_size = 12
 	file = filepath.Join(p.dir, "pgbouncer.ini")
 	return file, errors.Join(
 		os.Chmod(p.dir, 0o777), //nolint:gosec // it is another user's, for the time of the tests
-		os.WriteFile(users, fmt.Appendf(nil, "%q %q\n", server.User.Username(), password), 0o644),
-		os.WriteFile(file, []byte(config), 0o644))
+		os.WriteFile(users, fmt.Appendf(nil, "%q %q\n", server.User.Username(), password), 0o644), //nolint:gosec // as above
+		os.WriteFile(file, []byte(config), 0o644))                                                 //nolint:gosec // as above
 }
 
 // findUp finds a file of the project from a package's directory.

@@ -24,6 +24,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/etag"
+	"github.com/rollcall-erp/rollcall/internal/idempotency"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
 
@@ -78,16 +79,17 @@ func examRows(ctx context.Context, q *db.Queries, r page.Request[examKey], p api
 
 // CreateExam adds a draft.
 func (h *Handler) CreateExam(ctx context.Context, request api.CreateExamRequestObject) (api.CreateExamResponseObject, error) {
-	row, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.Exam, error) {
-		return create(ctx, q, *request.Body)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.CreateExam201JSONResponse{
-		Body:    examView(row),
-		Headers: api.CreateExam201ResponseHeaders{Location: "/v1/exams/" + row.ID.String(), ETag: etag.Of(row.Version)},
-	}, nil
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.CreateExamResponseObject.VisitCreateExamResponse,
+		func(ctx context.Context, q *db.Queries) (api.CreateExamResponseObject, error) {
+			row, err := create(ctx, q, *request.Body)
+			if err != nil {
+				return nil, err
+			}
+			return api.CreateExam201JSONResponse{
+				Body:    examView(row),
+				Headers: api.CreateExam201ResponseHeaders{Location: "/v1/exams/" + row.ID.String(), ETag: etag.Of(row.Version)},
+			}, nil
+		})
 }
 
 func create(ctx context.Context, q *db.Queries, in api.ExamCreate) (gendb.Exam, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/outbox"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
 
@@ -80,7 +81,18 @@ func Publish(ctx context.Context, q *db.Queries, exam gendb.Exam, p Publication)
 	if len(cards) == 0 {
 		return apperr.WithFields(apperr.Conflict, apperr.BodyField("incomplete", "There are no results", "status"))
 	}
-	return writeCards(ctx, q, exam, p, cards)
+	if err := writeCards(ctx, q, exam, p, cards); err != nil {
+		return err
+	}
+	return outbox.Emit(ctx, q, outbox.Event{
+		Type: api.EventTypeResultsPublished, Subject: exam.ID, Data: resultsPublished{ExamID: exam.ID, Version: p.Version},
+	})
+}
+
+// resultsPublished says which report cards to read.
+type resultsPublished struct {
+	ExamID  uuid.UUID `json:"examId"`
+	Version int32     `json:"version"`
 }
 
 func readGradeBook(ctx context.Context, q *db.Queries, exam uuid.UUID) (gradeBook, error) {

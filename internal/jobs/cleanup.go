@@ -35,6 +35,9 @@ var expired = []struct {
 	{what: "ended sessions", keep: 30 * 24 * time.Hour, remove: (*db.Queries).DeleteEndedSessions},
 	// By then all failures have faded.
 	{what: "tries at passwords", keep: 24 * time.Hour, remove: (*db.Queries).DeleteOldGuesses},
+	{what: "answers to repeated requests", keep: 24 * time.Hour, remove: (*db.Queries).DeleteOldKeys},
+	// Replaying needs them.
+	{what: "events and their deliveries", keep: 30 * 24 * time.Hour, remove: (*db.Queries).DeleteOldEvents},
 	{what: "tries of addresses", keep: 24 * time.Hour, remove: (*db.Queries).DeleteOldGuesses, shared: true},
 }
 

@@ -9,7 +9,10 @@
 // handed on, nor clocks that disagree make a task run twice in a period. A tenant that fails does not stop the others and
 // is tried again sooner; a suspended one is left alone; a new one is found by the next dispatch.
 //
-// To add a task, add a line to [Tasks].
+// A task with Due has its work announced instead: every instance asks it once a second which tenants have some, and there is
+// one unfinished job for each. Such a task keeps its own account of what is done.
+//
+// To add a periodic task, add a line to [Tasks].
 package jobs
 
 import (
@@ -32,6 +35,8 @@ import (
 type Task struct {
 	Name  string        // for metrics, log and command line; at most 50 characters
 	Every time.Duration // from the start of one run to that of the next
+	// Due, instead of Every, are the tenants that have work at this moment.
+	Due func(ctx context.Context) ([]uuid.UUID, error)
 	// Run does it for one tenant. It may be repeated at any time, and ends soon after ctx does.
 	Run func(ctx context.Context, tenant uuid.UUID) error
 }
@@ -59,6 +64,9 @@ var errFailed = errors.New("the task failed: see the log")
 // run runs a task for a tenant if it is due, and reports whether it did. The error is errFailed when the task failed,
 // which is logged and noted then, or says why the run could not be claimed.
 func (r *runs) run(ctx context.Context, t Task, tenant uuid.UUID, every time.Duration) (ran bool, err error) {
+	if t.Due != nil {
+		return true, r.do(ctx, t, tenant)
+	}
 	started, err := r.claim(ctx, t, tenant, every)
 	if apperr.KindOf(err) == apperr.NotFound {
 		return false, nil // done, being done, or the tenant is closed
@@ -66,22 +74,26 @@ func (r *runs) run(ctx context.Context, t Task, tenant uuid.UUID, every time.Dur
 	if err != nil {
 		return false, fmt.Errorf("claim task %s: %w", t.Name, err)
 	}
+	err = r.do(ctx, t, tenant)
+	if noteErr := r.note(ctx, t, tenant, started, err == nil); noteErr != nil {
+		r.log.ErrorContext(ctx, "how a task ended could not be noted", "task", t.Name, "tenant", tenant.String(), "error", noteErr)
+	}
+	return true, err
+}
+
+// do runs the task, and logs and measures it. The error is errFailed.
+func (r *runs) do(ctx context.Context, t Task, tenant uuid.UUID) error {
 	begin := time.Now()
-	err = safely(ctx, t, tenant)
+	err := safely(ctx, t, tenant)
 	if errors.Is(err, db.ErrTenantUnavailable) {
 		err = nil // suspended meanwhile
 	}
 	r.duration.WithLabelValues(t.Name, outcome(err)).Observe(time.Since(begin).Seconds())
 	if err != nil {
 		r.log.ErrorContext(ctx, "task failed", "task", t.Name, "tenant", tenant.String(), "error", err)
+		return errFailed
 	}
-	if noteErr := r.note(ctx, t, tenant, started, err == nil); noteErr != nil {
-		r.log.ErrorContext(ctx, "how a task ended could not be noted", "task", t.Name, "tenant", tenant.String(), "error", noteErr)
-	}
-	if err != nil {
-		return true, errFailed
-	}
-	return true, nil
+	return nil
 }
 
 func (r *runs) claim(ctx context.Context, t Task, tenant uuid.UUID, every time.Duration) (time.Time, error) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -208,6 +209,34 @@ func metric(t *testing.T, i *instance, name string) float64 {
 	return -1
 }
 
+// Work that is announced: whichever instance sees it first, one job does it at a time, and soon.
+func TestRunner_aTaskWithDueRunsWhereAndWhenThereIsWork(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	busy, idle := d.Tenant(t, "busy").ID, d.Tenant(t, "idle").ID
+	var r record
+	var atOnce, most atomic.Int64
+	task := r.task(0)
+	task.Due = func(context.Context) ([]uuid.UUID, error) {
+		if len(r.of(busy)) >= 3 {
+			return nil, nil
+		}
+		return []uuid.UUID{busy}, nil
+	}
+	run := task.Run
+	task.Run = func(ctx context.Context, tenant uuid.UUID) error {
+		most.Store(max(most.Load(), atOnce.Add(1)))
+		defer atOnce.Add(-1)
+		return run(ctx, tenant)
+	}
+	start(t, d, "a", task)
+	start(t, d, "b", task)
+	require.Eventually(t, func() bool { return len(r.of(busy)) >= 3 }, soon, 50*time.Millisecond)
+	assert.Empty(t, r.of(idle))
+	assert.EqualValues(t, 1, most.Load())
+	assert.EqualValues(t, 0, dbtest.Value[int64](t, d, "select count(*) from control.task_runs"), "it keeps its own account")
+}
+
 func TestRunner_aRunInProgressIsFinishedBeforeTheEnd(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -301,6 +330,30 @@ func TestSeal_givesEventsTheirPlacesAndLogsTheHead(t *testing.T) {
 	require.NoError(t, run(t.Context(), id))
 	assert.Equal(t, before, logged.String(), "a chain that did not grow is not worth a line")
 	assert.Equal(t, "seal-audit", jobs.Tasks(d.DB, slog.New(slog.DiscardHandler))[1].Name)
+}
+
+func TestCleanup_removesAnswersOfAllUsersAfterADay(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	id := d.Tenant(t, "one").ID
+	table := db.SchemaName(id) + ".idempotency_keys"
+	d.Exec(t, `insert into `+table+` select gen_random_uuid(), sha256(n::text::bytea), sha256('request'), 'sealed', now() - make_interval(hours => n) from generate_series(22, 28) n`)
+	require.NoError(t, jobs.Cleanup(d.DB, 2)(t.Context(), id), "in batches smaller than what there is to do")
+	assert.Equal(t, []int64{22, 23}, dbtest.Values[int64](t, d, `select round(extract(epoch from now() - created_at) / 3600)::bigint from `+table+` order by 1`))
+}
+
+func TestCleanup_removesEventsAndTheirDeliveriesAfterAMonth(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	id := d.Tenant(t, "one").ID
+	schema := db.SchemaName(id)
+	d.Exec(t, `insert into `+schema+`.webhooks (id, url, events, secret) values (gen_random_uuid(), 'https://example.org', '{student.updated}', '')`)
+	d.Exec(t, `insert into `+schema+`.outbox_events (id, type, subject_id, data, created_at) select gen_random_uuid(), 'student.updated', gen_random_uuid(), '{}', now() - make_interval(days => n) from generate_series(28, 33) n`)
+	d.Exec(t, `insert into `+schema+`.webhook_deliveries (webhook_id, event_id, subject_id, position) select w.id, e.id, e.subject_id, e.position from `+schema+`.webhooks w, `+schema+`.outbox_events e`)
+	require.NoError(t, jobs.Cleanup(d.DB, 2)(t.Context(), id), "in batches smaller than what there is to do")
+	for _, table := range []string{"outbox_events", "webhook_deliveries"} {
+		assert.EqualValues(t, 2, dbtest.Value[int64](t, d, `select count(*) from `+schema+`.`+table), table)
+	}
 }
 
 func TestCleanup_removesTriesThatHaveFaded(t *testing.T) {

@@ -35,8 +35,14 @@ func (c Config) period(t Task) time.Duration { return t.Every - c.Tick/2 }
 const (
 	// workers is how many runs an instance does at once.
 	workers = 4
-	// MinConns is how many connections a runner needs: one a run, and two for the queue itself.
-	MinConns = workers + 2
+	// dueWorkers is how many runs of tasks with Due an instance does at once, in a queue of their own: they wait for others
+	// more than they work, and hold no connection meanwhile.
+	dueWorkers = 16
+	dueQueue   = "due"
+	// dueTick is how often such tasks are asked what is due.
+	dueTick = time.Second
+	// MinConns is how many connections a runner needs: one a run, two for those with Due, and two for the queue itself.
+	MinConns = workers + 4
 	// Finished jobs are only of use to somebody who looks at the queue: control.task_runs remembers the rest.
 	keepCompleted = 10 * time.Minute
 	keepFailed    = time.Hour
@@ -45,7 +51,8 @@ const (
 
 // Runner runs tasks as they become due. Make one with New.
 type Runner struct {
-	client *river.Client[pgx.Tx]
+	client     *river.Client[pgx.Tx]
+	dispatcher *dispatcher
 }
 
 // New makes a runner and registers its metrics. It does not connect.
@@ -61,20 +68,23 @@ func New(c Config) (*Runner, error) {
 		return nil, err
 	}
 	registry := river.NewWorkers()
-	river.AddWorker(registry, &dispatcher{config: c})
+	dispatch := &dispatcher{config: c}
+	river.AddWorker(registry, dispatch)
 	river.AddWorker(registry, &taskWorker{config: c, runs: single, tasks: byName(c.Tasks)})
 	client, err := river.NewClient(c.DB.River(), riverConfig(c, registry))
 	if err != nil {
 		return nil, fmt.Errorf("make the job queue's client: %w", err)
 	}
-	return &Runner{client: client}, nil
+	return &Runner{client: client, dispatcher: dispatch}, nil
 }
 
 // newRuns registers the metrics of the tasks.
 func newRuns(c Config) (*runs, error) {
-	names := make([]string, len(c.Tasks))
-	for i, t := range c.Tasks {
-		names[i] = t.Name
+	var names []string
+	for _, t := range c.Tasks {
+		if t.Due == nil {
+			names = append(names, t.Name)
+		}
 	}
 	duration := newDuration()
 	err := errors.Join(c.Metrics.Register(duration), c.Metrics.Register(&summaries{db: c.DB, tasks: names}))
@@ -89,7 +99,10 @@ func riverConfig(c Config, registry *river.Workers) *river.Config {
 		Schema:  db.RiverSchema,
 		Logger:  slog.New(warnings{c.Log.Handler()}),
 		Workers: registry,
-		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
+		Queues: map[string]river.QueueConfig{
+			river.QueueDefault: {MaxWorkers: workers},
+			dueQueue:           {MaxWorkers: dueWorkers, FetchPollInterval: dueTick},
+		},
 		// No LISTEN: nothing here is in a hurry, and so no connection has to be kept and restored when PostgreSQL restarts.
 		PollOnly:                    true,
 		FetchPollInterval:           min(2*time.Second, c.Tick),
@@ -115,8 +128,30 @@ func (r *Runner) Run(ctx context.Context) error {
 		}
 		return fmt.Errorf("start the periodic tasks: %w", err)
 	}
+	r.dispatcher.announce(ctx, r.client)
 	<-r.client.Stopped()
 	return nil
+}
+
+// announce inserts jobs for the tasks with Due, until ctx ends. Every instance does it; the queue has each job once.
+func (d *dispatcher) announce(ctx context.Context, client *river.Client[pgx.Tx]) {
+	ticker := time.NewTicker(dueTick)
+	defer ticker.Stop()
+	for {
+		for _, t := range d.config.Tasks {
+			if t.Due == nil {
+				continue
+			}
+			if err := d.insert(ctx, client, t); err != nil && ctx.Err() == nil {
+				d.config.Log.WarnContext(ctx, "tasks that are due could not be found", "task", t.Name, "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
 }
 
 // warnings leaves out what the queue says of its everyday work, several lines a minute.
@@ -156,24 +191,38 @@ type dispatcher struct {
 func (d *dispatcher) Work(ctx context.Context, _ *river.Job[dispatchArgs]) error {
 	client := river.ClientFromContext[pgx.Tx](ctx)
 	for _, t := range d.config.Tasks {
-		due, err := d.due(ctx, t)
-		if err != nil {
+		if t.Due != nil {
+			continue
+		}
+		if err := d.insert(ctx, client, t); err != nil {
 			d.config.Log.ErrorContext(ctx, "tasks that are due could not be found", "task", t.Name, "error", err)
 			return river.JobCancel(errFailed)
 		}
-		for len(due) > 0 {
-			n := min(len(due), insertAtOnce)
-			if _, err := client.InsertMany(ctx, jobsFor(t, due[:n])); err != nil {
-				return fmt.Errorf("insert jobs: %w", err)
-			}
-			due = due[n:]
+	}
+	return nil
+}
+
+// insert inserts a job for every tenant that a task is due for.
+func (d *dispatcher) insert(ctx context.Context, client *river.Client[pgx.Tx], t Task) error {
+	due, err := d.due(ctx, t)
+	if err != nil {
+		return err
+	}
+	for len(due) > 0 {
+		n := min(len(due), insertAtOnce)
+		if _, err := client.InsertMany(ctx, jobsFor(t, due[:n])); err != nil {
+			return fmt.Errorf("insert jobs: %w", err)
 		}
+		due = due[n:]
 	}
 	return nil
 }
 
 // due are the tenants that a task is due for.
 func (d *dispatcher) due(ctx context.Context, t Task) ([]uuid.UUID, error) {
+	if t.Due != nil {
+		return t.Due(ctx)
+	}
 	return db.InTxValue(ctx, d.config.DB, db.Control, db.ReadOnly, func(ctx context.Context, q *db.Queries) ([]uuid.UUID, error) {
 		return q.DueTenants(ctx, gendb.DueTenantsParams{
 			Task: t.Name, EverySeconds: d.config.period(t).Seconds(),
@@ -186,6 +235,9 @@ func jobsFor(t Task, tenants []uuid.UUID) []river.InsertManyParams {
 	all := make([]river.InsertManyParams, len(tenants))
 	for i, id := range tenants {
 		all[i] = river.InsertManyParams{Args: taskArgs{Task: t.Name, Tenant: id}}
+		if t.Due != nil {
+			all[i].InsertOpts = &river.InsertOpts{Queue: dueQueue}
+		}
 	}
 	return all
 }

@@ -21,7 +21,8 @@ type List[K, R, T any] struct {
 	View       func(R) T
 }
 
-// Read reads one page of the list: rows and total in one snapshot.
+// Read reads one page of the list: the total and then the rows, in one snapshot. A page number that the count does not reach
+// is an empty page, or an error if the count was capped before it: rows are skipped only as far as they are counted.
 func (l List[K, R, T]) Read(ctx context.Context, d *db.DB, scope db.Scope) ([]T, api.PageInfo, error) {
 	request, err := Read[K](l.Name, l.Parameters, l.Filters)
 	if err != nil {
@@ -30,10 +31,13 @@ func (l List[K, R, T]) Read(ctx context.Context, d *db.DB, scope db.Scope) ([]T,
 	var rows []R
 	var counted int64
 	err = d.InTx(ctx, scope, snapshot, func(ctx context.Context, q *db.Queries) (err error) {
-		if rows, err = l.Rows(ctx, q, request); err != nil {
+		if counted, err = l.Count(ctx, q); err != nil {
 			return err
 		}
-		counted, err = l.Count(ctx, q)
+		if err := request.reachable(counted); err != nil {
+			return err
+		}
+		rows, err = l.Rows(ctx, q, request)
 		return err
 	})
 	if err != nil {

@@ -101,6 +101,22 @@ func (r Request[K]) RowOffset() int32 {
 	return (r.number - 1) * r.limit
 }
 
+// isBehind reports whether a page number lies behind the last of so many rows.
+func (r Request[K]) isBehind(counted int64) bool {
+	return r.RowOffset() > 0 && int64(r.RowOffset()) >= min(counted, MostCounted)
+}
+
+// reachable refuses a page number behind the rows that are counted: to skip so many would mean to read them all.
+func (r Request[K]) reachable(counted int64) error {
+	if !r.isBehind(counted) || counted <= MostCounted {
+		return nil
+	}
+	return apperr.WithFields(apperr.Invalid, apperr.Field{
+		In: apperr.Query, Field: "page", Code: "maximum",
+		Message: fmt.Sprintf("Page numbers reach the first %d rows; go on with the cursor (page.nextCursor)", MostCounted),
+	})
+}
+
 // CountLimit is how many rows to count at most: one more than are reported, to know whether the total is capped.
 func CountLimit() int32 { return MostCounted + 1 }
 

@@ -70,6 +70,36 @@ func TestRead_theDeepestPageFitsAnInt32Offset(t *testing.T) {
 	assert.EqualValues(t, 101, r.RowLimit())
 }
 
+func TestReachable_pageNumbersEndWhereTheCountDoes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		page    int32
+		limit   int
+		counted int64
+		behind  bool
+		refused bool
+	}{
+		"the first page of nothing":            {page: 1, limit: 20},
+		"the last row that is counted":         {page: 10_000, limit: 1, counted: 10_001},
+		"the last page that is counted":        {page: 100, limit: 100, counted: 10_001},
+		"behind what is counted":               {page: 101, limit: 100, counted: 10_001, behind: true, refused: true},
+		"deepest":                              {page: 10_000, limit: 100, counted: 10_001, behind: true, refused: true},
+		"behind the end of a list of 10,000":   {page: 101, limit: 100, counted: 10_000, behind: true},
+		"behind the end of a short list":       {page: 10_000, limit: 100, counted: 7, behind: true},
+		"the page just behind a full last one": {page: 2, limit: 7, counted: 7, behind: true},
+	} {
+		r, err := page.Read[key]("names", parameters(c.page, c.limit, nil), nil)
+		require.NoError(t, err)
+		assert.Equal(t, c.behind, r.IsBehind(c.counted), name)
+		err = r.Reachable(c.counted)
+		assert.Equal(t, c.refused, err != nil, name)
+		if err != nil {
+			assert.Equal(t, apperr.Invalid, apperr.KindOf(err), name)
+			assert.ErrorContains(t, err, "page", name)
+		}
+	}
+}
+
 func TestRead_refusesACursorOfSomethingElse(t *testing.T) {
 	t.Parallel()
 	_, next, _ := finish(t, parameters(1, 1, nil), "filter", []string{"a", "b"}, 2)

@@ -17,6 +17,9 @@ var (
 	Database = Policy{Dependency: "database", Attempts: 5, AttemptTimeout: 3 * time.Second, BaseDelay: 10 * time.Millisecond, MaxDelay: 500 * time.Millisecond}
 	// Redis is for what we can do without: one more try when a connection broke, none when an answer takes long.
 	Redis = Policy{Dependency: "redis", Attempts: 2, BaseDelay: time.Millisecond, MaxDelay: 5 * time.Millisecond, Retry: connectionOnly}
+	// Settling is for finding out what became of a commit whose reply was lost: PostgreSQL may need a moment to see that the
+	// connection is gone.
+	Settling = Policy{Dependency: "settling", Attempts: 12, BaseDelay: 50 * time.Millisecond, MaxDelay: time.Second}
 	// Startup is for what the service cannot begin without: as long as it takes.
 	Startup = Policy{Dependency: "startup", Attempts: math.MaxInt, AttemptTimeout: 5 * time.Second, BaseDelay: 250 * time.Millisecond, MaxDelay: 5 * time.Second}
 	// External is for calls of other services over HTTP, where nobody waits. A call that may not be repeated must not

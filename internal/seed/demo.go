@@ -29,8 +29,9 @@ var (
 )
 
 // demoID is a fixed id, recognisable by its last digits: 1xx institutions, 2xx years, 3xx classes, 4xx sections,
-// 5xx staff, 6xx students, 7xx their users, 8xx guardians, 9xx enrollments, axx sessions, bxx roles, 10xx subjects, 12xx exams.
-// The further students of the demo school and what belongs to them have a nought more: the 25th student is 6025.
+// 5xx staff, 6xx students, 7xx their users, 8xx guardians, 9xx enrollments, axx sessions, bxx roles, 10xx subjects, 12xx exams,
+// cxx webhooks, exx events, fxx deliveries. The further students of the demo school and what belongs to them have a
+// nought more: the 25th student is 6025.
 func demoID(n int) uuid.UUID {
 	return uuid.MustParse(fmt.Sprintf("01900000-0000-7000-8000-%012x", n))
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/student"
+	"github.com/rollcall-erp/rollcall/internal/webhook"
 )
 
 const writeTimeout = 30 * time.Second
@@ -43,7 +44,7 @@ func (w writer) write(ctx context.Context, q *db.Queries) error {
 		return err
 	}
 	for _, step := range []func(context.Context, *db.Queries) error{
-		w.structure, w.calendars, w.subjects, w.roles, w.users, w.teaching, w.endedSessions, w.admissions, w.withdrawal, w.attendance, w.exams,
+		w.structure, w.calendars, w.subjects, w.roles, w.users, w.teaching, w.endedSessions, w.admissions, w.withdrawal, w.attendance, w.exams, w.webhook,
 	} {
 		if err := step(ctx, q); err != nil {
 			return err
@@ -234,6 +235,45 @@ func (w writer) withdrawal(ctx context.Context, q *db.Queries) error {
 	return q.MoveStudent(ctx, gendb.MoveStudentParams{
 		ID: numbered(601 + last), InstitutionID: numbered(102), AdmissionNumber: admissionNumber(last), Status: "withdrawn",
 	})
+}
+
+// webhook is one that is inactive, with an event that was given up.
+func (w writer) webhook(ctx context.Context, q *db.Queries) error {
+	id := demoID(0xc01)
+	if _, err := q.CreateWebhook(ctx, gendb.CreateWebhookParams{
+		ID: id, Url: "https://hooks.example.org/rollcall", Description: new("Fees"), Events: []string{"student.admitted", "student.withdrawn"},
+		Secret: webhook.SealSecret(w.box, w.id, id, webhook.NewSecret()),
+	}); err != nil {
+		return fmt.Errorf("webhook: %w", err)
+	}
+	event, err := q.CreateEvent(ctx, gendb.CreateEventParams{
+		ID: demoID(0xe01), Type: "student.admitted", SubjectID: numbered(601), Data: json.RawMessage(`{"studentId":"` + numbered(601).String() + `"}`),
+	})
+	if err != nil {
+		return fmt.Errorf("event: %w", err)
+	}
+	if err := q.CreateDelivery(ctx, gendb.CreateDeliveryParams{
+		ID: demoID(0xf01), WebhookID: id, EventID: event.ID, SubjectID: event.SubjectID, Position: event.Position,
+	}); err != nil {
+		return fmt.Errorf("delivery: %w", err)
+	}
+	return w.failedAttempts(ctx, q, id)
+}
+
+func (w writer) failedAttempts(ctx context.Context, q *db.Queries, webhook uuid.UUID) error {
+	const attempts = 9
+	for attempt := int32(1); attempt <= attempts; attempt++ {
+		if _, err := q.ClaimDeliveries(ctx, gendb.ClaimDeliveriesParams{WebhookID: webhook, RowLimit: 1}); err != nil {
+			return fmt.Errorf("delivery: %w", err)
+		}
+	}
+	err := q.FinishDelivery(ctx, gendb.FinishDeliveryParams{
+		ID: demoID(0xf01), Attempts: attempts, Status: "failed", StatusCode: new(int32(500)), Error: new("status"),
+	})
+	if err != nil {
+		return fmt.Errorf("delivery: %w", err)
+	}
+	return nil
 }
 
 var guardianNames = []string{"Lakshmi", "Priya", "Fatima", "Grace", "Rekha"}

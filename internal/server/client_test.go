@@ -40,13 +40,13 @@ func TestClient_signsInAdmitsAndReadsAFault(t *testing.T) {
 		AcademicYearId: existing.Enrollment.AcademicYearId, ClassId: existing.Enrollment.ClassId,
 		SectionId: existing.Enrollment.SectionId, AdmissionDate: &existing.AdmissionDate,
 	}
-	taken, err := c.AdmitStudentWithResponse(t.Context(), admission)
+	taken, err := c.AdmitStudentWithResponse(t.Context(), nil, admission)
 	require.NoError(t, err)
 	require.NotNil(t, taken.ApplicationproblemJSON409, "%s", taken.Body)
 	assert.Equal(t, "admissionNumber", (*taken.ApplicationproblemJSON409.Errors)[0].Field)
 
 	admission.AdmissionNumber = "GO-1"
-	admitted, err := c.AdmitStudentWithResponse(t.Context(), admission)
+	admitted, err := c.AdmitStudentWithResponse(t.Context(), nil, admission)
 	require.NoError(t, err)
 	require.NotNil(t, admitted.JSON201, "%s", admitted.Body)
 	assert.Equal(t, "Nila", admitted.JSON201.FirstName)

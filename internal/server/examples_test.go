@@ -270,7 +270,7 @@ func decodeInto(t *testing.T, from, to any) {
 }
 
 var (
-	tokenLike = regexp.MustCompile(`^rc1\.[0-9a-f-]{36}\.[A-Za-z0-9_-]{43}$`)
+	tokenLike = regexp.MustCompile(`^(rc1\.[0-9a-f-]{36}\.[A-Za-z0-9_-]{43}|whsec_[A-Za-z0-9+/]{43}=)$`)
 	hashLike  = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 

@@ -71,8 +71,9 @@ func (v *view) tableOf(name string) string {
 		}
 		snake.WriteString(strings.ToLower(string(r)))
 	}
-	for _, plural := range []string{"s", "es", ""} {
-		if table := snake.String() + plural; slices.Contains(v.tables, table) {
+	name = snake.String()
+	for _, table := range []string{name + "s", name + "es", strings.TrimSuffix(name, "y") + "ies", name} {
+		if slices.Contains(v.tables, table) {
 			return table
 		}
 	}

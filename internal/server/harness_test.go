@@ -25,6 +25,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/seed"
 	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
+	"github.com/rollcall-erp/rollcall/internal/webhook"
 )
 
 // Ids of the demo school, as the examples of openapi.yaml use them.
@@ -88,9 +89,10 @@ func newHarnessOf(t *testing.T, c *contract.Contract, database *dbtest.Database,
 	log := &logBuffer{t: t}
 	d := server.Dependencies{
 		DB: database.Open(t, config), Contract: c, Box: testBox(), Sessions: auth.Limits{Idle: time.Hour, Lifetime: 12 * time.Hour}, Metrics: server.NewMetrics(), Log: newLogger(c, log),
-		Now:         func() time.Time { return exampleTime },
-		Limiter:     newLimiter(t, ratelimit.Config{Scale: 1000}), // the tests of the limits have their own
-		Concurrency: server.Concurrency{Requests: 1000, Tenant: 1000},
+		WebhookTargets: webhook.NewTargets(nil),
+		Now:            func() time.Time { return exampleTime },
+		Limiter:        newLimiter(t, ratelimit.Config{Scale: 1000}), // the tests of the limits have their own
+		Concurrency:    server.Concurrency{Requests: 1000, Tenant: 1000},
 	}
 	for _, change := range adjust {
 		change(&d)

@@ -32,6 +32,8 @@ var problemKinds = map[apperr.Kind]struct {
 	apperr.NotFound:             {http.StatusNotFound, "not-found", "Not found"},
 	apperr.MethodNotAllowed:     {http.StatusMethodNotAllowed, "method-not-allowed", "Method not allowed"},
 	apperr.Conflict:             {http.StatusConflict, "conflict", "Conflict"},
+	apperr.RequestInProgress:    {http.StatusConflict, "request-in-progress", "The same request is being worked on"},
+	apperr.KeyReused:            {http.StatusUnprocessableEntity, "idempotency-key-reused", "The idempotency key belongs to another request"},
 	apperr.PreconditionFailed:   {http.StatusPreconditionFailed, "precondition-failed", "Changed meanwhile"},
 	apperr.TooLarge:             {http.StatusRequestEntityTooLarge, "content-too-large", "Body too large"},
 	apperr.UnsupportedMediaType: {http.StatusUnsupportedMediaType, "unsupported-media-type", "Unsupported media type"},

@@ -27,6 +27,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/ratelimit"
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/student"
+	"github.com/rollcall-erp/rollcall/internal/webhook"
 )
 
 // One alias a tag: embedded, each gets a field name of its own.
@@ -38,6 +39,7 @@ type (
 	attendances = attendance.Handler
 	exams       = exam.Handler
 	audits      = audit.Handler
+	webhooks    = webhook.Handler
 )
 
 // operations are the handlers of all tags. A missing or doubled operation does not compile.
@@ -49,6 +51,7 @@ type operations struct {
 	*attendances
 	*exams
 	*audits
+	*webhooks
 }
 
 var _ api.StrictServerInterface = operations{}
@@ -65,6 +68,8 @@ type Dependencies struct {
 	// TrustedProxies are those whose X-Forwarded-For is believed; without any the address is that of the connection.
 	TrustedProxies []*net.IPNet
 	Concurrency    Concurrency
+	// WebhookTargets are where webhooks may lead.
+	WebhookTargets *webhook.Targets
 	// Lifecycle is where the instance stands; nil: it serves.
 	Lifecycle *Lifecycle
 	Log       *slog.Logger
@@ -107,9 +112,10 @@ func New(d Dependencies) (http.Handler, error) {
 		students:    &student.Handler{DB: d.DB, Contract: d.Contract, Box: d.Box},
 		exams:       &exam.Handler{DB: d.DB},
 		audits:      &audit.Handler{DB: d.DB},
+		webhooks:    &webhook.Handler{DB: d.DB, Box: d.Box, Targets: d.WebhookTargets},
 	}
 	api.RegisterHandlersWithOptions(e, api.NewStrictHandler(handlers, []api.StrictMiddlewareFunc{requireGate}),
-		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, d.Lifecycle, gatekeeper{handlers.sessions, limits, overload, d.DB})})
+		api.RegisterHandlersOptions{OperationMiddlewares: gates(d.Contract, d.Lifecycle, gatekeeper{handlers.sessions, limits, overload, d.DB}, d.Box)})
 	if err := sameOperations(d.Contract, e.Routes()); err != nil {
 		return nil, err
 	}
@@ -124,10 +130,10 @@ func New(d Dependencies) (http.Handler, error) {
 }
 
 // gates are the per-operation middleware, by operationId.
-func gates(c *contract.Contract, l *Lifecycle, k gatekeeper) map[string][]echo.MiddlewareFunc {
+func gates(c *contract.Contract, l *Lifecycle, k gatekeeper, box *seal.Box) map[string][]echo.MiddlewareFunc {
 	all := make(map[string][]echo.MiddlewareFunc, len(c.Operations))
 	for id, op := range c.Operations {
-		all[id] = []echo.MiddlewareFunc{l.started, k.gate(op)}
+		all[id] = []echo.MiddlewareFunc{l.started, k.gate(op), repeatable(op, box)}
 	}
 	return all
 }

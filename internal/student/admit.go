@@ -13,33 +13,48 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/etag"
+	"github.com/rollcall-erp/rollcall/internal/idempotency"
 )
 
 // AdmitStudent admits one student.
 func (h *Handler) AdmitStudent(ctx context.Context, request api.AdmitStudentRequestObject) (api.AdmitStudentResponseObject, error) {
-	records, err := h.admit(ctx, []api.StudentAdmission{*request.Body}, nowhere)
+	batch, err := h.prepare(ctx, []api.StudentAdmission{*request.Body})
 	if err != nil {
 		return nil, err
 	}
-	return api.AdmitStudent201JSONResponse{
-		Body: studentOf(records[0]),
-		Headers: api.AdmitStudent201ResponseHeaders{
-			Location: "/v1/students/" + records[0].ID.String(), ETag: etag.Of(records[0].Version),
-		},
-	}, nil
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.AdmitStudentResponseObject.VisitAdmitStudentResponse,
+		func(ctx context.Context, q *db.Queries) (api.AdmitStudentResponseObject, error) {
+			records, err := admit(ctx, q, batch, nowhere)
+			if err != nil {
+				return nil, err
+			}
+			return api.AdmitStudent201JSONResponse{
+				Body: studentOf(records[0]),
+				Headers: api.AdmitStudent201ResponseHeaders{
+					Location: "/v1/students/" + records[0].ID.String(), ETag: etag.Of(records[0].Version),
+				},
+			}, nil
+		})
 }
 
 // AdmitStudents admits up to a hundred students, all or none.
 func (h *Handler) AdmitStudents(ctx context.Context, request api.AdmitStudentsRequestObject) (api.AdmitStudentsResponseObject, error) {
-	records, err := h.admit(ctx, request.Body.Students, func(i int) []any { return []any{"students", i} })
+	batch, err := h.prepare(ctx, request.Body.Students)
 	if err != nil {
 		return nil, err
 	}
-	data := make([]api.Student, len(records))
-	for i, r := range records {
-		data[i] = studentOf(r)
-	}
-	return api.AdmitStudents201JSONResponse{Data: data}, nil
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.AdmitStudentsResponseObject.VisitAdmitStudentsResponse,
+		func(ctx context.Context, q *db.Queries) (api.AdmitStudentsResponseObject, error) {
+			records, err := admit(ctx, q, batch, func(i int) []any { return []any{"students", i} })
+			if err != nil {
+				return nil, err
+			}
+			data := make([]api.Student, len(records))
+			for i, r := range records {
+				data[i] = studentOf(r)
+			}
+			return api.AdmitStudents201JSONResponse{Data: data}, nil
+		})
 }
 
 // place says where in the body the i-th admission stands, so that its faults are named there.
@@ -52,26 +67,28 @@ type admission struct {
 	aadhar        SealedAadhar
 }
 
-// admit writes users, students, enrollments and guardians in one transaction: eight round trips for one admission and for
-// a hundred.
-func (h *Handler) admit(ctx context.Context, in []api.StudentAdmission, at place) ([]gendb.StudentRecord, error) {
+// admit writes users, students, enrollments, guardians and events: nine round trips for one admission and for a
+// hundred.
+func admit(ctx context.Context, q *db.Queries, batch []admission, at place) ([]gendb.StudentRecord, error) {
+	places, err := check(ctx, q, batch, at)
+	if err != nil {
+		return nil, err
+	}
+	if err := write(ctx, q, batch, places, at); err != nil {
+		return nil, err
+	}
+	if err := emit(ctx, q, api.EventTypeStudentAdmitted, idsOf(batch)...); err != nil {
+		return nil, err
+	}
+	return inOrder(ctx, q, batch)
+}
+
+// prepare is what can be done and asked before the transaction.
+func (h *Handler) prepare(ctx context.Context, in []api.StudentAdmission) ([]admission, error) {
 	if err := mayOverbook(ctx, in); err != nil {
 		return nil, err
 	}
-	batch := h.prepare(auth.From(ctx).Tenant, in)
-	return db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) ([]gendb.StudentRecord, error) {
-		places, err := check(ctx, q, batch, at)
-		if err != nil {
-			return nil, err
-		}
-		if err := write(ctx, q, batch, places, at); err != nil {
-			return nil, err
-		}
-		return inOrder(ctx, q, batch)
-	})
-}
-
-func (h *Handler) prepare(tenant uuid.UUID, in []api.StudentAdmission) []admission {
+	tenant := auth.From(ctx).Tenant
 	batch := make([]admission, len(in))
 	for i, a := range in {
 		student := uuid.Must(uuid.NewV7())
@@ -80,7 +97,7 @@ func (h *Handler) prepare(tenant uuid.UUID, in []api.StudentAdmission) []admissi
 			aadhar: SealAadhar(h.Box, tenant, student, a.AadharNumber),
 		}
 	}
-	return batch
+	return batch, nil
 }
 
 // check holds a batch against what is stored, and reports every fault of every admission: as invalid when any of it
@@ -163,14 +180,21 @@ func orZero[T any](p *T) T {
 	return *p
 }
 
+func idsOf(batch []admission) []uuid.UUID {
+	ids := make([]uuid.UUID, len(batch))
+	for i, a := range batch {
+		ids[i] = a.student
+	}
+	return ids
+}
+
 // inOrder reads the admitted students back, in the order of the batch.
 func inOrder(ctx context.Context, q *db.Queries, batch []admission) ([]gendb.StudentRecord, error) {
-	ids := make([]uuid.UUID, len(batch))
 	position := make(map[uuid.UUID]int, len(batch))
 	for i, a := range batch {
-		ids[i], position[a.student] = a.student, i
+		position[a.student] = i
 	}
-	rows, err := q.GetStudents(ctx, ids)
+	rows, err := q.GetStudents(ctx, idsOf(batch))
 	if err != nil {
 		return nil, fmt.Errorf("read the students back: %w", err)
 	}

@@ -14,57 +14,69 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/etag"
+	"github.com/rollcall-erp/rollcall/internal/idempotency"
 	"github.com/rollcall-erp/rollcall/internal/page"
 )
 
 // WithdrawStudent closes the open enrollment.
 func (h *Handler) WithdrawStudent(ctx context.Context, request api.WithdrawStudentRequestObject) (api.WithdrawStudentResponseObject, error) {
-	record, err := h.change(ctx, request.StudentId, request.Params.IfMatch, func(ctx context.Context, q *db.Queries, row gendb.LockStudentRow) error {
-		closed, err := q.CloseEnrollment(ctx, gendb.CloseEnrollmentParams{
-			StudentID: row.ID, Status: string(api.EnrollmentStatusWithdrawn),
-			EndedOn: new(orToday(request.Body.EndedOn)), Reason: request.Body.Reason,
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.WithdrawStudentResponseObject.VisitWithdrawStudentResponse,
+		func(ctx context.Context, q *db.Queries) (api.WithdrawStudentResponseObject, error) {
+			record, err := change(ctx, q, request.StudentId, request.Params.IfMatch, func(row gendb.LockStudentRow) error {
+				return withdraw(ctx, q, row, *request.Body)
+			})
+			if err != nil {
+				return nil, err
+			}
+			return api.WithdrawStudent200JSONResponse{
+				Body: studentOf(record), Headers: api.WithdrawStudent200ResponseHeaders{ETag: etag.Of(record.Version)},
+			}, nil
 		})
-		if err != nil {
-			return fmt.Errorf("close the enrollment: %w", err)
-		}
-		if closed == 0 {
-			return apperr.New(apperr.Conflict, "The student has no open enrollment to withdraw from.")
-		}
-		return move(ctx, q, row, row.InstitutionID, row.AdmissionNumber, api.StudentStatusWithdrawn)
+}
+
+func withdraw(ctx context.Context, q *db.Queries, row gendb.LockStudentRow, w api.Withdrawal) error {
+	closed, err := q.CloseEnrollment(ctx, gendb.CloseEnrollmentParams{
+		StudentID: row.ID, Status: string(api.EnrollmentStatusWithdrawn),
+		EndedOn: new(orToday(w.EndedOn)), Reason: w.Reason,
 	})
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("close the enrollment: %w", err)
 	}
-	return api.WithdrawStudent200JSONResponse{
-		Body: studentOf(record), Headers: api.WithdrawStudent200ResponseHeaders{ETag: etag.Of(record.Version)},
-	}, nil
+	if closed == 0 {
+		return apperr.New(apperr.Conflict, "The student has no open enrollment to withdraw from.")
+	}
+	if err := move(ctx, q, row, row.InstitutionID, row.AdmissionNumber, api.StudentStatusWithdrawn); err != nil {
+		return err
+	}
+	return emit(ctx, q, api.EventTypeStudentWithdrawn, row.ID)
 }
 
 // TransferStudent closes the open enrollment, if there is one, and opens the next.
 func (h *Handler) TransferStudent(ctx context.Context, request api.TransferStudentRequestObject) (api.TransferStudentResponseObject, error) {
-	record, err := h.change(ctx, request.StudentId, request.Params.IfMatch, func(ctx context.Context, q *db.Queries, row gendb.LockStudentRow) error {
-		return transfer(ctx, q, row, *request.Body)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.TransferStudent200JSONResponse{
-		Body: studentOf(record), Headers: api.TransferStudent200ResponseHeaders{ETag: etag.Of(record.Version)},
-	}, nil
+	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.TransferStudentResponseObject.VisitTransferStudentResponse,
+		func(ctx context.Context, q *db.Queries) (api.TransferStudentResponseObject, error) {
+			record, err := change(ctx, q, request.StudentId, request.Params.IfMatch, func(row gendb.LockStudentRow) error {
+				return transfer(ctx, q, row, *request.Body)
+			})
+			if err != nil {
+				return nil, err
+			}
+			return api.TransferStudent200JSONResponse{
+				Body: studentOf(record), Headers: api.TransferStudent200ResponseHeaders{ETag: etag.Of(record.Version)},
+			}, nil
+		})
 }
 
-// change locks a student, lets work change it, and reads it back, in one transaction.
-func (h *Handler) change(ctx context.Context, id uuid.UUID, ifMatch *string, work func(context.Context, *db.Queries, gendb.LockStudentRow) error) (gendb.StudentRecord, error) {
-	return db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.StudentRecord, error) {
-		row, err := lockForChange(ctx, q, id, ifMatch)
-		if err != nil {
-			return gendb.StudentRecord{}, err
-		}
-		if err := work(ctx, q, row); err != nil {
-			return gendb.StudentRecord{}, err
-		}
-		return q.GetStudent(ctx, id)
-	})
+// change locks a student, lets work change it, and reads it back.
+func change(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *string, work func(gendb.LockStudentRow) error) (gendb.StudentRecord, error) {
+	row, err := lockForChange(ctx, q, id, ifMatch)
+	if err != nil {
+		return gendb.StudentRecord{}, err
+	}
+	if err := work(row); err != nil {
+		return gendb.StudentRecord{}, err
+	}
+	return q.GetStudent(ctx, id)
 }
 
 func transfer(ctx context.Context, q *db.Queries, row gendb.LockStudentRow, to api.Transfer) error {
@@ -81,10 +93,13 @@ func transfer(ctx context.Context, q *db.Queries, row gendb.LockStudentRow, to a
 	if err := move(ctx, q, row, institution, number, api.StudentStatusActive); err != nil {
 		return err
 	}
-	return run(q.OpenEnrollments(ctx, []gendb.OpenEnrollmentsParams{{
+	if err := run(q.OpenEnrollments(ctx, []gendb.OpenEnrollmentsParams{{
 		ID: uuid.Must(uuid.NewV7()), StudentID: row.ID, InstitutionID: institution, AcademicYearID: to.AcademicYearId,
 		ClassID: to.ClassId, SectionID: to.SectionId, RollNumber: to.RollNumber, StartedOn: from,
-	}}), nowhere)
+	}}), nowhere); err != nil {
+		return err
+	}
+	return emit(ctx, q, api.EventTypeStudentTransferred, row.ID)
 }
 
 // closeForTransfer ends the open enrollment. Where there is none, the next one must not reach back into the last.

@@ -72,7 +72,7 @@ func replaceGuardians(ctx context.Context, q *db.Queries, student uuid.UUID, wan
 	if err := q.DeleteLoneGuardians(ctx, plan.drop); err != nil {
 		return fmt.Errorf("delete guardians: %w", err)
 	}
-	return nil
+	return emit(ctx, q, api.EventTypeStudentUpdated, student)
 }
 
 // guardianPlan is what a replacement does to the tables.

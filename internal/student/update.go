@@ -20,8 +20,10 @@ import (
 // UpdateStudent applies a merge patch.
 func (h *Handler) UpdateStudent(ctx context.Context, request api.UpdateStudentRequestObject) (api.UpdateStudentResponseObject, error) {
 	patch := cmp.Or(request.JSONBody, request.ApplicationMergePatchPlusJSONBody)
-	record, err := h.change(ctx, request.StudentId, request.Params.IfMatch, func(ctx context.Context, q *db.Queries, row gendb.LockStudentRow) error {
-		return h.update(ctx, q, row, *patch)
+	record, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) (gendb.StudentRecord, error) {
+		return change(ctx, q, request.StudentId, request.Params.IfMatch, func(row gendb.LockStudentRow) error {
+			return h.update(ctx, q, row, *patch)
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -42,7 +44,7 @@ func (h *Handler) update(ctx context.Context, q *db.Queries, row gendb.LockStude
 	if err := q.UpdateStudent(ctx, changed(row)); err != nil {
 		return fmt.Errorf("update the student: %w", err)
 	}
-	return nil
+	return emit(ctx, q, api.EventTypeStudentUpdated, row.ID)
 }
 
 // apply changes row as the patch says: absent stays, null clears.

@@ -75,7 +75,7 @@ func (r *Registry) build(ctx context.Context, id uuid.UUID) error {
 	if t.Status != Provisioning {
 		return errAlreadyActive(t)
 	}
-	if err := s.upgradeTenant(ctx, schema.Files); err != nil {
+	if err := s.upgradeTenant(ctx, forNewTenant{schema.Files}); err != nil {
 		return err
 	}
 	return r.setStatus(ctx, id, Active, Provisioning)

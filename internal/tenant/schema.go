@@ -24,6 +24,8 @@ const (
 	// lockTimeout ends a migration that waits for a table in use, before the requests behind it pile up. It is tried
 	// again by the next run.
 	lockTimeout = 10 * time.Second
+	// lockInterval is how often a schema is tried that somebody else is migrating.
+	lockInterval = 50 * time.Millisecond
 	// unlockTimeout bounds the clean-up, which also happens when the caller's context is over.
 	unlockTimeout = 5 * time.Second
 )
@@ -36,17 +38,36 @@ type lockedSchema struct {
 }
 
 // lockSchema waits until the schema's lock is free. Locks belong to one database and end with their connection.
+//
+// It asks again and again: a statement that waits for the lock would hold a snapshot, and whoever has the lock may be building
+// an index concurrently, which waits for all snapshots.
 func lockSchema(ctx context.Context, url, name string) (*lockedSchema, error) {
 	conn, err := connect(ctx, url)
 	if err != nil {
 		return nil, err
 	}
 	s := &lockedSchema{name: name, url: url, conn: conn}
-	if _, err := conn.Exec(ctx, "select pg_advisory_lock(hashtextextended($1, 0))", "rollcall "+name); err != nil {
+	if err := s.lock(ctx); err != nil {
 		s.unlock(ctx)
 		return nil, fmt.Errorf("lock schema %s: %w", name, err)
 	}
 	return s, nil
+}
+
+func (s *lockedSchema) lock(ctx context.Context) error {
+	again := time.NewTicker(lockInterval)
+	defer again.Stop()
+	for {
+		locked, err := s.ask(ctx, "select pg_try_advisory_lock(hashtextextended($1, 0))", "rollcall "+s.name)
+		if err != nil || locked {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (s *lockedSchema) unlock(ctx context.Context) { closeConn(ctx, s.conn) }
@@ -116,7 +137,8 @@ func (s *lockedSchema) createSchema(ctx context.Context, name string) error {
 	return nil
 }
 
-// migrate runs the migrations of a folder that the schema does not have yet. Each is a transaction of its own.
+// migrate runs the migrations of a folder that the schema does not have yet. Each is a transaction of its own, but for those that
+// build indexes.
 func (s *lockedSchema) migrate(ctx context.Context, files fs.FS, folder string) (err error) {
 	folderFiles, err := fs.Sub(files, folder)
 	if err != nil {
@@ -131,6 +153,14 @@ func (s *lockedSchema) migrate(ctx context.Context, files fs.FS, folder string) 
 		goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
+	}
+	if pending, err := provider.HasPending(ctx); err != nil {
+		return fmt.Errorf("look for pending migrations of schema %s: %w", s.name, err)
+	} else if !pending {
+		return nil
+	}
+	if err := s.dropInvalidIndexes(ctx); err != nil {
+		return err
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate schema %s: %w", s.name, err)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/dbtest"
@@ -50,7 +49,7 @@ func goodput(s *service, clients int) (perSecond float64, l *load, heap uint64) 
 func TestOverload_theWorkThatIsDoneIsDoneInTime(t *testing.T) { //nolint:paralleltest // it measures
 	room := server.Concurrency{Requests: 8, Tenant: 8} // as many as there are connections
 	s := farService(t, 8, room)
-	require.Equal(t, http.StatusOK, s.read())
+	s.recovery(s.read, 20*time.Second) // the first request, on a machine that may be busy
 	var ratios []float64
 	var shed int
 	var most uint64
@@ -67,7 +66,7 @@ func TestOverload_theWorkThatIsDoneIsDoneInTime(t *testing.T) { //nolint:paralle
 	if torture.Long() {
 		assert.GreaterOrEqual(t, ratio, 0.8)
 	}
-	torture.Report(t, "overload: five times the clients that it has room for", "%.0f %% of the reads that succeed with one fifth of the clients; %d shed; heap at most %d MB",
+	torture.Reportf(t, "overload: five times the clients that it has room for", "%.0f %% of the reads that succeed with one fifth of the clients; %d shed; heap at most %d MB",
 		100*ratio, shed, most>>20)
 }
 
@@ -117,7 +116,7 @@ func TestOverload_aNoisyTenantDoesNotSlowTheOthers(t *testing.T) { //nolint:para
 	if torture.Long() {
 		assert.LessOrEqual(t, ratio, 2.0)
 	}
-	torture.Report(t, "a tenant asks twenty times as much", "another's p99 is %v, before %v: %.1f times", p99(during), p99(before), ratio)
+	torture.Reportf(t, "a tenant asks twenty times as much", "another's p99 is %v, before %v: %.1f times", p99(during), p99(before), ratio)
 }
 
 // beside does something while so many clients of the noisy tenant read, each with a pause in between.

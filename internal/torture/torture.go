@@ -33,8 +33,8 @@ func Times(short, long int) int {
 	return short
 }
 
-// Report is a row of the table: what was done, and what came of it. It is logged, and kept if this is a long run.
-func Report(t testing.TB, what, format string, figures ...any) {
+// Reportf is a row of the table: what was done, and what came of it. It is logged, and kept if this is a long run.
+func Reportf(t testing.TB, what, format string, figures ...any) {
 	t.Helper()
 	row := fmt.Sprintf("| %s | %s |\n", what, fmt.Sprintf(format, figures...))
 	t.Log(row)

@@ -19,7 +19,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
 // Toxic is one way in which a network is bad, towards the client or towards the server.
@@ -44,9 +43,6 @@ var (
 	LimitDataUp = Toxic{Name: "limit_data upstream", kind: "limit_data", stream: "upstream", attributes: map[string]any{"bytes": 2500}}
 	Down        = Toxic{Name: "down"}
 )
-
-// Leak is what toxiproxy itself leaves behind: its slicer goes on to send to a connection that has ended (v2.5.0).
-var Leak = goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*SlicerToxic).Pipe")
 
 // Far is a server at a distance, which is no fault: connections are scarce then, and not the processors of the machine that
 // tests run on.

@@ -27,7 +27,6 @@ create table sessions (
     expires_at timestamptz not null constraint sessions_expires_at_order check (expires_at > created_at),
     ended_at   timestamptz
 );
-create index sessions_user_id_idx on sessions (user_id);
 
 -- +goose Down
 drop table sessions;

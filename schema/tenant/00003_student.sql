@@ -32,9 +32,6 @@ create table students (
     constraint students_admission_number_key unique (institution_id, admission_number),
     constraint students_aadhar_check check (num_nulls(aadhar_sealed, aadhar_digest, aadhar_last4) in (0, 3))
 );
-create index students_search_idx on students using gin (search_text ext.gin_trgm_ops);
-create index students_name_idx on students (last_name, first_name, id);
-create index students_institution_name_idx on students (institution_id, last_name, first_name, id);
 
 create table enrollments (
     id               uuid        not null constraint enrollments_pkey primary key,
@@ -57,9 +54,6 @@ create table enrollments (
 -- One open enrollment a student, one roll number a section and year.
 create unique index enrollments_student_id_key on enrollments (student_id) where status = 'active';
 create unique index enrollments_roll_number_key on enrollments (academic_year_id, section_id, roll_number) where status = 'active';
-create index enrollments_history_idx on enrollments (student_id, started_on, id);
-create index enrollments_section_idx on enrollments (section_id) where status = 'active';
-create index enrollments_class_idx on enrollments (class_id) where status = 'active';
 
 create table guardians (
     id         uuid        not null constraint guardians_pkey primary key,
@@ -83,7 +77,6 @@ create table student_guardians (
     constraint student_guardians_pkey primary key (student_id, guardian_id)
 );
 create unique index student_guardians_is_primary_key on student_guardians (student_id) where is_primary;
-create index student_guardians_guardian_id_idx on student_guardians (guardian_id);
 
 -- What the API calls a student: the row, the e-mail of its user, the open enrollment where there is one.
 create view student_records as

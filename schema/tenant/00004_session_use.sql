@@ -4,12 +4,8 @@ alter table sessions
     add column last_used_at   timestamptz not null default now(),
     add column remote_address text constraint sessions_remote_address_check check (char_length(remote_address) between 1 and 45),
     add column user_agent     text constraint sessions_user_agent_check check (char_length(user_agent) between 1 and 200);
-drop index sessions_user_id_idx;
-create index sessions_live_idx on sessions (user_id, created_at, id) where ended_at is null;
 
 -- +goose Down
-drop index sessions_live_idx;
-create index sessions_user_id_idx on sessions (user_id);
 alter table sessions
     drop column last_used_at,
     drop column remote_address,

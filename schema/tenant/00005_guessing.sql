@@ -8,10 +8,6 @@ create table guesses (
     counted_at timestamptz      not null,
     constraint guesses_pkey primary key (purpose, subject)
 );
-create index guesses_counted_at_idx on guesses (counted_at);
--- From where a user has signed in.
-create index sessions_user_id_idx on sessions (user_id, created_at);
 
 -- +goose Down
-drop index sessions_user_id_idx;
 drop table guesses;

@@ -22,7 +22,6 @@ alter table user_roles
     add column institution_id uuid constraint user_roles_institution_id_fkey references institutions (id),
     add constraint user_roles_kind_check check (num_nonnulls(role, role_id) = 1),
     add constraint user_roles_role_id_key unique nulls not distinct (user_id, role, role_id, institution_id);
-create index user_roles_role_id_idx on user_roles (role_id) where role_id is not null;
 
 -- Versions: each is changed by the transaction that changes what it stands for. The assignments of a user count in the
 -- user's own row, so that users do not queue for one another; roles, which change rarely, in one row for all.
@@ -60,12 +59,9 @@ create trigger user_roles_count_update after update on user_roles referencing ne
 -- The list of users, and the search in it.
 alter table users add column search_text text not null
     generated always as (lower(first_name || ' ' || last_name || coalesce(' ' || email, ''))) stored;
-create index users_search_idx on users using gin (search_text ext.gin_trgm_ops);
-create index users_name_idx on users (last_name, first_name, id);
 
 -- +goose Down
 alter table users drop column search_text;
-drop index users_name_idx;
 drop trigger user_roles_count_update on user_roles;
 drop trigger user_roles_count_delete on user_roles;
 drop trigger user_roles_count_insert on user_roles;

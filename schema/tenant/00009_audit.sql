@@ -38,10 +38,6 @@ create table audit_events (
     constraint audit_events_erased_at_check check (erased_at is null and salt is not null or num_nonnulls(before, after, salt) = 0)
 );
 -- Ids are in the order of time: they are the order of lists, and a span of time is a span of ids.
-create index audit_events_actor_id_idx on audit_events (actor_id, id);
-create index audit_events_action_idx on audit_events (action, id);
-create index audit_events_resource_type_idx on audit_events (resource_type, id);
-create index audit_events_resource_id_idx on audit_events (resource_id, id);
 
 create table audit_unsealed (
     event_id uuid not null constraint audit_unsealed_pkey primary key

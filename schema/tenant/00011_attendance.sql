@@ -1,5 +1,8 @@
 -- The school's calendar, who teaches what, and attendance.
 -- +goose Up
+-- For `set search_path from current` below: nobody's temporary table stands before a table of the tenant.
+select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
 alter table institutions
     add column time_zone text not null default 'Asia/Kolkata' constraint institutions_time_zone_check check (char_length(time_zone) between 1 and 50),
     add column working_days text[] not null default '{monday,tuesday,wednesday,thursday,friday}'
@@ -31,8 +34,6 @@ create table subject_assignments (
     constraint subject_assignments_pkey primary key (section_id, user_id, subject_id),
     constraint subject_assignments_user_id_fkey foreign key (user_id, section_id) references teaching_assignments (user_id, section_id)
 );
--- DeleteSubject: who refers to it.
-create index subject_assignments_subject_id_idx on subject_assignments (subject_id);
 
 -- A section's register of a day: that it was taken, and its version, which guards against lost updates. ListMissingRegisters
 -- looks for what is not here.
@@ -49,8 +50,6 @@ create table attendance_registers (
     constraint attendance_registers_pkey primary key (section_id, date),
     constraint attendance_registers_academic_year_id_fkey foreign key (academic_year_id, institution_id) references academic_years (id, institution_id)
 );
--- UsesOf and UpdateAcademicYear: the days of a year that have registers.
-create index attendance_registers_academic_year_id_idx on attendance_registers (academic_year_id, date);
 
 -- One mark a student and day; it is in the register of the section that the student was in that day. Year and institution are
 -- those of the enrollment, and not proved again: a foreign key of a limited role costs a query a row. The primary key is the one of
@@ -69,10 +68,6 @@ create table attendance_marks (
     constraint attendance_marks_pkey primary key (student_id, date),
     constraint attendance_marks_section_id_fkey foreign key (section_id, date) references attendance_registers (section_id, date)
 );
--- ListRegister; SummarizeAttendance of a section or class, from the index alone.
-create index attendance_marks_section_idx on attendance_marks (section_id, date) include (status);
--- SummarizeAttendance of an institution and year, from the index alone.
-create index attendance_marks_institution_idx on attendance_marks (institution_id, date) include (section_id, status);
 
 -- What a mark was before it was changed: its version then, whose it was, and who changed it to what. Section and institution
 -- are those of the mark.
@@ -93,9 +88,6 @@ create table attendance_corrections (
     constraint attendance_corrections_pkey primary key (student_id, date, version),
     constraint attendance_corrections_date_fkey foreign key (student_id, date) references attendance_marks (student_id, date)
 );
--- ListCorrections.
-create index attendance_corrections_section_idx on attendance_corrections (section_id, date);
-
 -- Marks are written by the register, and so is their event: one a register, with what each student's mark was and became. A
 -- row each would be most of the trail.
 -- +goose StatementBegin
@@ -144,9 +136,6 @@ comment on column terms.name is 'audit: plain';
 comment on column holidays.name is 'audit: plain';
 comment on column attendance_registers.version is 'audit: ignored';
 
--- ListRegister: who was in a section on a day, also those who have left it since.
-create index enrollments_section_history_idx on enrollments (section_id, started_on);
-
 alter table terms enable row level security;
 alter table holidays enable row level security;
 alter table subject_assignments enable row level security;
@@ -162,7 +151,6 @@ create policy visible on attendance_corrections using (student_id = any (array(s
 select protect_rows();
 
 -- +goose Down
-drop index enrollments_section_history_idx;
 drop table attendance_corrections;
 drop table attendance_marks;
 drop function audit_marks();

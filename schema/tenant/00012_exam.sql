@@ -32,8 +32,6 @@ create table exams (
     constraint exams_name_key unique (academic_year_id, class_id, name),
     constraint exams_institution_key unique (id, institution_id)
 );
-create index exams_start_date_idx on exams (start_date desc, id desc); -- ListExams
-create index exams_class_id_idx on exams (class_id, start_date desc, id desc); -- ListExams of a class
 
 create table exam_papers (
     id             uuid     not null constraint exam_papers_pkey primary key,
@@ -49,7 +47,6 @@ create table exam_papers (
     constraint exam_papers_subject_id_fkey foreign key (subject_id, institution_id) references subjects (id, institution_id),
     constraint exam_papers_subject_id_key unique (exam_id, subject_id)
 );
-create index exam_papers_subject_id_idx on exam_papers (subject_id); -- whether a subject is in use
 
 -- A mark sheet: what one section did in one paper. Who writes results of it changes its version first, and so waits for
 -- whoever is writing already; a version that was read tells whether somebody wrote meanwhile.
@@ -122,8 +119,6 @@ comment on column exams.name is 'audit: plain';
 comment on column exams.version is 'audit: ignored';
 comment on column exam_sheets.version is 'audit: ignored';
 
-create index enrollments_year_class_idx on enrollments (academic_year_id, class_id); -- the view exam_takers
-
 -- Who takes an exam: those who were in its class at a time between its first and its last day. The day of a transfer belongs
 -- to where the student went, and one who changed sections meanwhile to the later one.
 create view exam_takers with (security_invoker = true) as
@@ -193,7 +188,6 @@ drop table exam_sheets;
 drop table exam_papers;
 drop table exams;
 drop table grading_bands;
-drop index enrollments_year_class_idx;
 drop function refuse_change();
 drop function taught_students();
 drop function taught_classes();

@@ -1,0 +1,71 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Raw runs statements that are no generated queries. It is for tools that fill or measure a whole tenant
+// (internal/seed, internal/plans); a domain has no use for it.
+type Raw interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
+}
+
+var errRehearsed = errors.New("rehearsed")
+
+// Rehearse runs work once, in a transaction of the scope that is rolled back in any case.
+func (d *DB) Rehearse(ctx context.Context, scope Scope, opts Options, work func(ctx context.Context, raw Raw) error) error {
+	opts.Attempts = 1
+	err := d.InTx(ctx, scope, opts, func(ctx context.Context, _ *Queries) error {
+		if err := work(ctx, connOf(ctx)); err != nil {
+			return err
+		}
+		return errRehearsed
+	})
+	if errors.Is(err, errRehearsed) {
+		return nil
+	}
+	return err
+}
+
+// Load runs work once, in a transaction in the tenant's schema as the owner of its tables, and commits. Only the owner may
+// COPY into tables with row-level security, and empty them.
+func (d *DB) Load(ctx context.Context, tenant uuid.UUID, opts Options, work func(ctx context.Context, raw Raw) error) error {
+	opts.Attempts = 1
+	return d.InTx(ctx, Tenant(tenant), opts, func(ctx context.Context, _ *Queries) error {
+		conn := connOf(ctx)
+		if _, err := conn.Exec(ctx, "set local role none"); err != nil {
+			return fmt.Errorf("become the owner: %w", err)
+		}
+		return work(ctx, conn)
+	})
+}
+
+// Vacuum brings statistics and visibility of a tenant's tables up to date, as autovacuum does after a while.
+func (d *DB) Vacuum(ctx context.Context, tenant uuid.UUID) error {
+	rows, err := d.primary.pool.Query(ctx, "select tablename::text from pg_catalog.pg_tables where schemaname = $1 order by 1", SchemaName(tenant))
+	if err != nil {
+		return fmt.Errorf("list the tables: %w", err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("list the tables: %w", err)
+	}
+	for _, table := range tables {
+		if _, err := d.primary.pool.Exec(ctx, "vacuum (analyze) "+pgx.Identifier{SchemaName(tenant), table}.Sanitize()); err != nil {
+			return fmt.Errorf("vacuum %s: %w", table, err)
+		}
+	}
+	return nil
+}
+
+// connOf is the connection of the transaction that ctx belongs to.
+func connOf(ctx context.Context) *pgx.Conn { return ctx.Value(insideKey{}).(*pgx.Conn) } //nolint:forcetypeassert // only attempt puts it there
