@@ -144,7 +144,7 @@ where t.id = $5 and t.status = 'active' and to_regnamespace($1) is not null and 
 
 const enterControl = `select set_config('search_path', 'control', true), '',
 	set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
-	set_config('lock_timeout', $2, true)`
+	set_config('lock_timeout', $2, true), set_config('rollcall.actor', $3, true)`
 
 // begin opens the transaction and enters the scope in one round trip.
 func (d *DB) begin(ctx context.Context, conn *pgx.Conn, scope Scope, opts Options) error {
@@ -188,13 +188,13 @@ func (d *DB) begin(ctx context.Context, conn *pgx.Conn, scope Scope, opts Option
 // enter adds the statement that enters the scope.
 func (d *DB) enter(ctx context.Context, batch *pgx.Batch, scope Scope) error {
 	statement, lock := d.timeouts(ctx)
-	if scope == Control {
-		batch.Queue(enterControl, statement, lock)
-		return nil
-	}
 	actor, err := actorSetting(ctx)
 	if err != nil {
 		return err
+	}
+	if scope == Control {
+		batch.Queue(enterControl, statement, lock, actor)
+		return nil
 	}
 	role, institutions, teacher, guardian := scope.view()
 	batch.Queue(enterTenant, SchemaName(scope.tenant), role, statement, lock, scope.tenant, institutions, teacher, guardian, actor)
