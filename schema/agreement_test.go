@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 var stored = map[string][]string{
 	"InstitutionCreate": {"institutions"}, "InstitutionPatch": {"institutions"},
 	"AcademicYearCreate": {"academic_years"}, "AcademicYearPatch": {"academic_years"},
-	"ClassCreate": {"classes"}, "ClassPatch": {"classes"},
+	"SchoolClassCreate": {"classes"}, "SchoolClassPatch": {"classes"},
 	"SectionCreate": {"sections"}, "SectionPatch": {"sections"},
 	"SubjectCreate": {"subjects"}, "SubjectPatch": {"subjects"},
 	"ExamCreate": {"exams"}, "ExamPatch": {"exams"}, "ExamPaperInput": {"exam_papers"}, "GradingBand": {"grading_bands"},
@@ -48,7 +48,7 @@ var stored = map[string][]string{
 
 // shown are the schemas of answers that are rows.
 var shown = map[string][]string{
-	"Institution": {"institutions"}, "AcademicYear": {"academic_years"}, "Class": {"classes"}, "Section": {"sections"}, "Subject": {"subjects"},
+	"Institution": {"institutions"}, "AcademicYear": {"academic_years"}, "SchoolClass": {"classes"}, "Section": {"sections"}, "Subject": {"subjects"},
 	"Term": {"terms"}, "Holiday": {"holidays"}, "RegisterEntry": {"attendance_marks", "students"}, "StudentAttendance": {"attendance_marks"}, "Correction": {"attendance_corrections", "students"},
 	"Exam": {"exams"}, "ExamPaper": {"exam_papers"}, "ExamResult": {"exam_results", "students", "enrollments"}, "ExamPublication": {"exam_publications"},
 	"ReportCard": {"report_cards"},
