@@ -143,7 +143,7 @@ func (s *service) openDatabase(ctx context.Context, tries *resilience.Metrics) (
 		return nil, err
 	}
 	s.closes = append(s.closes, database.Close)
-	s.metrics.MustRegister(database.Collector("requests"))
+	s.metrics.MustRegister(database.Collector("requests"), tenant.NewCollector(database))
 	if replica := database.ReplicaCollector("replica"); replica != nil {
 		s.metrics.MustRegister(replica)
 	}
@@ -189,9 +189,7 @@ func (s *service) serveMetrics(ctx context.Context) error {
 	if s.config.MetricsAddr == "" {
 		return nil
 	}
-	routes := http.NewServeMux()
-	routes.Handle("GET /metrics", server.MetricsHandler(s.metrics, s.log))
-	addr, err := s.listen(ctx, "ROLLCALL_METRICS_ADDR", s.config.MetricsAddr, routes)
+	addr, err := s.listen(ctx, "ROLLCALL_METRICS_ADDR", s.config.MetricsAddr, server.OperatorHandler(s.metrics, s.log))
 	if err == nil {
 		s.log.Info("serving metrics", "url", "http://"+addr.String()+"/metrics")
 	}

@@ -104,7 +104,7 @@ func New(d Dependencies) (http.Handler, error) {
 	e.Use(recovered, crossOrigin)
 
 	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions, Box: d.Box, Now: d.Now}
-	limits, err := newLimits(d.Limiter, d.Contract)
+	limits, err := newLimits(d.Limiter, d.Contract, d.Metrics)
 	if err != nil {
 		return nil, err
 	}
