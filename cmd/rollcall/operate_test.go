@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -236,4 +240,44 @@ func TestOperate_profilesAreOnTheListenerOfTheMetricsOnly(t *testing.T) {
 	without.awaitReady()
 	assert.Contains(t, without.get("/debug/pprof/"), "/problems/not-found")
 	assert.Contains(t, without.get("/metrics"), `rollcall_build_info{`)
+}
+
+// collector is a receiver of OTLP over HTTP. What it gets is binary, but texts are in it as they are.
+type collector struct {
+	mu  sync.Mutex
+	got bytes.Buffer
+}
+
+func (c *collector) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, _ = io.Copy(&c.got, r.Body)
+}
+
+func (c *collector) text() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.got.String()
+}
+
+func TestOperate_tracesAreExportedWhenTheEnvironmentSaysWhereTo(t *testing.T) {
+	t.Parallel()
+	traces := &collector{}
+	receiver := httptest.NewServer(traces)
+	defer receiver.Close()
+	s := startServe(t, "DATABASE_URL="+newDemo(t).URL, "ROLLCALL_DRAIN_DELAY=0s", "OTEL_EXPORTER_OTLP_ENDPOINT="+receiver.URL, "OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=canteen")
+	s.awaitReady()
+	status, body := s.post("/v1/students", s.signIn(), newcomer)
+	require.Equal(t, http.StatusCreated, status, body)
+	assert.True(t, s.said(`"traceId":"`), "the log line names the trace")
+	s.end() // which exports the rest
+	for _, text := range []string{"admitStudent", "transaction", "LiveSession", "rollcall.tenant", "canteen", "service.version"} {
+		assert.Contains(t, traces.text(), text)
+	}
+	for _, text := range []string{"KEPT-1", "123412341234", "registrar@", "Comer", "127.0.0.1", "Go-http-client"} {
+		assert.NotContains(t, traces.text(), text)
+	}
+	out, code := run(t, "", []string{"DATABASE_URL=x", "ROLLCALL_ENCRYPTION_KEY=" + testKey, "OTEL_TRACES_EXPORTER=zipkin"}, "serve")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, out, "OTEL_TRACES_EXPORTER: want otlp or none")
 }
