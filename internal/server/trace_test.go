@@ -160,7 +160,9 @@ func TestTrace_faultsAreSeenAndHealthIsNot(t *testing.T) {
 	require.Equal(t, http.StatusInternalServerError, got.Status)
 	spans := exporter.GetSpans()
 	assert.Equal(t, "500", attributes(spans, "getStudent")["http.response.status_code"])
-	failed := slices.IndexFunc(spans, func(s tracetest.SpanStub) bool { return attributes(tracetest.SpanStubs{s}, s.Name)["db.response.status_code"] == "42P01" })
+	failed := slices.IndexFunc(spans, func(s tracetest.SpanStub) bool {
+		return attributes(tracetest.SpanStubs{s}, s.Name)["db.response.status_code"] == "42P01"
+	})
 	require.GreaterOrEqual(t, failed, 0, "SQLSTATE of the statement that failed")
 	assert.Equal(t, "Error", spans[failed].Status.Code.String())
 }
