@@ -293,6 +293,8 @@ func candidatesFor(property *openapi3.Schema, col column) []any {
 		return textsAbout(property, col)
 	case property.Type.Is("string") && col.Type == "numeric":
 		return decimals
+	case property.Type.Is("array") && col.Type == "text[]":
+		return listsAbout(property, col)
 	}
 	return nil // types without limits of their own: uuid, date, boolean, jsonb (which has its own test)
 }
@@ -367,6 +369,15 @@ func textsAbout(property *openapi3.Schema, col column) []any {
 	return all
 }
 
+// listsAbout are an empty list, and lists of one text about every limit of the items.
+func listsAbout(property *openapi3.Schema, col column) []any {
+	all := []any{[]any{}}
+	for _, text := range textsAbout(property.Items.Value, col) {
+		all = append(all, []any{text})
+	}
+	return all
+}
+
 // emailsOf are well-formed addresses of these lengths: whether one is well-formed is the document's to say alone.
 func emailsOf(lengths map[int]bool) []string {
 	var all []string
@@ -398,6 +409,13 @@ var cast = map[string]string{"numeric": "::text::numeric"}
 func asArgument(value any) any {
 	if n, ok := value.(float64); ok {
 		return int64(n)
+	}
+	if list, ok := value.([]any); ok {
+		texts := []string{}
+		for _, item := range list {
+			texts = append(texts, item.(string))
+		}
+		return texts
 	}
 	return value
 }

@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-erp/rollcall/internal/auth"
@@ -23,6 +25,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
+	"github.com/rollcall-erp/rollcall/internal/tracing"
 	"github.com/rollcall-erp/rollcall/internal/webhook"
 )
 
@@ -66,6 +69,9 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 	defer targets.Close()
 	s := &service{config: c, document: document, demo: demo, box: box, targets: targets, log: log, metrics: server.NewMetrics(), lifecycle: server.NewLifecycle()}
 	defer s.close()
+	if err := s.startTracing(ctx); err != nil {
+		return err
+	}
 	handler, err := s.handler(ctx)
 	if err != nil {
 		return err
@@ -100,8 +106,28 @@ type service struct {
 	log       *slog.Logger
 	metrics   *prometheus.Registry
 	lifecycle *server.Lifecycle
+	tracing   *tracing.Tracing
 	parts     []func(context.Context) error // each ends soon after its context
 	closes    []func()
+}
+
+// lastTraces bounds exporting them at the end.
+const lastTraces = 5 * time.Second
+
+// startTracing exports traces if the environment says where to.
+func (s *service) startTracing(ctx context.Context) (err error) {
+	if s.tracing, err = tracing.Start(ctx, os.LookupEnv); err != nil {
+		return err
+	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { s.log.Warn("traces could not be exported", "error", err) }))
+	s.closes = append(s.closes, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTraces)
+		defer cancel()
+		if err := s.tracing.Close(ctx); err != nil {
+			s.log.Warn("traces are lost", "error", err)
+		}
+	})
+	return nil
 }
 
 // handler puts together what answers requests.
@@ -126,7 +152,7 @@ func (s *service) handler(ctx context.Context) (http.Handler, error) {
 		Sessions:       auth.Limits{Idle: s.config.SessionIdle, Lifetime: s.config.SessionLifetime},
 		Concurrency:    server.Concurrency{Requests: s.config.MaxRequests, Tenant: s.config.TenantRequests},
 		WebhookTargets: s.targets, Lifecycle: s.lifecycle, Metrics: s.metrics, MetricsElsewhere: s.config.MetricsAddr != "",
-		ValidateResponses: s.config.ValidateResponses, Demo: s.demo,
+		ValidateResponses: s.config.ValidateResponses, Tracer: s.tracing.Tracer(), Demo: s.demo,
 	})
 }
 
@@ -139,12 +165,13 @@ func (s *service) openDatabase(ctx context.Context, tries *resilience.Metrics) (
 	database, err := db.Open(ctx, db.Config{
 		URL: s.config.DatabaseURL.Reveal(), ReplicaURL: s.config.ReplicaURL.Reveal(), Pooler: db.Pooler(s.config.Pooler),
 		MaxConns: s.config.MaxConns, Timeout: s.config.DatabaseTimeout, LockTimeout: s.config.LockTimeout, Metrics: metrics, Log: s.log,
+		Tracer: s.tracing.Tracer(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.closes = append(s.closes, database.Close)
-	s.metrics.MustRegister(database.Collector("requests"))
+	s.metrics.MustRegister(database.Collector("requests"), tenant.NewCollector(database))
 	if replica := database.ReplicaCollector("replica"); replica != nil {
 		s.metrics.MustRegister(replica)
 	}
@@ -190,9 +217,7 @@ func (s *service) serveMetrics(ctx context.Context) error {
 	if s.config.MetricsAddr == "" {
 		return nil
 	}
-	routes := http.NewServeMux()
-	routes.Handle("GET /metrics", server.MetricsHandler(s.metrics, s.log))
-	addr, err := s.listen(ctx, "ROLLCALL_METRICS_ADDR", s.config.MetricsAddr, routes)
+	addr, err := s.listen(ctx, "ROLLCALL_METRICS_ADDR", s.config.MetricsAddr, server.OperatorHandler(s.metrics, s.log))
 	if err == nil {
 		s.log.Info("serving metrics", "url", "http://"+addr.String()+"/metrics")
 	}
