@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,8 @@ import (
 // loadOrder is what the clients are to do.
 type loadOrder struct {
 	Work           string
-	URL, Token     string
+	URL            string
+	Tokens         []string // one of them for each request
 	Clients        int
 	Warm, Duration time.Duration
 	School         school
@@ -81,7 +83,7 @@ func newAttack(o loadOrder, w work) attack {
 			if t.Header == nil {
 				t.Header = http.Header{}
 			}
-			t.Header.Set("Authorization", "Bearer "+o.Token)
+			t.Header.Set("Authorization", "Bearer "+o.Tokens[rand.IntN(len(o.Tokens))]) //nolint:gosec // not a secret
 			return nil
 		},
 	}
