@@ -136,6 +136,11 @@ client-ts: ## Make the TypeScript types of openapi.yaml, and compile the example
 	@$(call need,npm,nodejs npm,Node.js for the TypeScript client)
 	@cd docs/client-typescript && npm ci --silent --no-fund --no-audit && npm run --silent types && npm run --silent build
 
+.PHONY: docs-images
+docs-images: browser ## Write the screenshots of /docs, on a phone and on a desktop, into docs/images
+	@mkdir -p docs/images
+	ROLLCALL_DOCS_IMAGES=$(CURDIR)/docs/images go test -count=1 -run TestDocs_workInARealBrowser ./internal/server
+
 .PHONY: api-changelog
 api-changelog: ## Write docs/api-changelog.md: openapi.yaml against the last released document
 	@internal/tools/api-changes.sh changelog > docs/api-changelog.md
