@@ -4,12 +4,15 @@
 SHELL      := /bin/bash -o pipefail
 GENERATE   := go tool -modfile=internal/tools/generate.mod
 LINT       := go tool -modfile=internal/tools/lint.mod
+BENCHSTAT  := go tool -modfile=internal/tools/bench.mod benchstat
 GENERATED  := gen internal/contract/openapi.yaml
 REDOCLY    := npx --yes @redocly/cli@2.77.0
 TESTFLAGS  ?=
 FUZZTIME   ?= 30s
 REPORT     := $(CURDIR)/bin/test-report.tsv
 FUZZSECONDS ?= 300
+BENCHFLAGS ?=
+MICRO      ?= ./internal/contract/... ./internal/db ./internal/audit
 
 .PHONY: help
 help: ## List the targets
@@ -82,8 +85,20 @@ fmt: ## Format the Go code
 	@$(LINT) golangci-lint fmt
 
 .PHONY: bench
-bench: ## Run the micro-benchmarks (docs/performance.md)
-	go test -run '^$$' -bench . -benchmem ./internal/contract/... ./internal/db ./internal/audit
+bench: build ## Measure the service against a Go floor and pgbench; the figures go into docs/performance.md (twelve minutes, and ten more the first time)
+	@CGO_ENABLED=0 go build -trimpath -o bin/bench-run ./internal/bench
+	@bin/bench-run -write docs/performance.md -plot docs/performance.svg $(BENCHFLAGS)
+
+.PHONY: growth
+growth: build ## Measure what more rows and more tenants cost; the figures go into docs/scale.md (about an hour: it makes 2,000,000 students and 1,000 tenants)
+	@CGO_ENABLED=0 go build -trimpath -o bin/bench-run ./internal/bench
+	@bin/bench-run growth -write docs/scale.md -plot docs/growth.svg $(GROWTHFLAGS)
+
+.PHONY: bench-micro
+bench-micro: ## Run the micro-benchmarks five times, and compare with the run before
+	@mkdir -p bin && if [ -f bin/bench.txt ]; then mv bin/bench.txt bin/bench-before.txt; fi
+	go test -run '^$$' -bench . -benchmem -count 5 $(MICRO) | tee bin/bench.txt
+	@if [ -f bin/bench-before.txt ]; then $(BENCHSTAT) bin/bench-before.txt bin/bench.txt; fi
 
 .PHONY: indexes
 indexes: build ## Measure every query on 200,000 students, with and without the indexes (docs/indexes.md; about half an hour)
