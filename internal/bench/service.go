@@ -114,8 +114,10 @@ func signIn(ctx context.Context, url string) (token string, user uuid.UUID, err 
 	}
 	defer func() { _ = response.Body.Close() }()
 	var session struct {
-		Token string
-		User  struct{ ID uuid.UUID }
+		Token string `json:"token"`
+		User  struct {
+			ID uuid.UUID `json:"id"`
+		} `json:"user"`
 	}
 	if err := json.NewDecoder(response.Body).Decode(&session); err != nil || session.Token == "" {
 		return "", uuid.Nil, fmt.Errorf("sign in: status %d: %w", response.StatusCode, err)
