@@ -9,6 +9,10 @@ returning id, slug, name, status, created_at, updated_at, require_mfa, sessions_
 -- plan: up to 10000 rows, looks at every tenant
 select id, slug, name, status, created_at, updated_at, require_mfa, sessions_since from control.tenants order by slug;
 
+-- name: CountTenants :many
+-- plan: up to 10000 rows, looks at every tenant
+select status, count(*) from control.tenants group by status;
+
 -- name: TenantBySlug :one
 select id, slug, name, status, created_at, updated_at, require_mfa, sessions_since from control.tenants where slug = @slug;
 

@@ -274,8 +274,10 @@ func TestTenantAndUser_anOperatorSetsUpASchoolGroup(t *testing.T) {
 	}
 	schema := dbtest.Value[string](t, d, `select nspname::text from pg_namespace where nspname like 't\_%'`)
 	assert.Equal(t, "admin", dbtest.Value[string](t, d, `select role from `+schema+`.user_roles`))
-	assert.Equal(t, []string{"operator user create user", "operator user create userRole"}, dbtest.Values[string](t, d,
-		`select concat_ws(' ', actor_kind, action, resource_type) from `+schema+`.audit_events order by id`), "the trail says who did it")
+	assert.Equal(t, []string{
+		"operator tenant create tenant", "operator user create user", "operator user create userRole", "operator tenant update tenant",
+		"operator tenant update tenant", "operator tenant suspend tenant", "operator tenant resume tenant",
+	}, dbtest.Values[string](t, d, `select concat_ws(' ', actor_kind, action, resource_type) from `+schema+`.audit_events order by id`), "the trail says who did it")
 }
 
 var headInLog = regexp.MustCompile(`head=(\d+:[0-9a-f]{64})`)
@@ -299,9 +301,9 @@ func TestAudit_anOperatorVerifiesTheTrails(t *testing.T) {
 	require.Zero(t, code, out)
 	require.Regexp(t, headInLog, out)
 	head := headInLog.FindStringSubmatch(out)[1]
-	verify("north: 2 good, up to "+head, 0)
+	verify("north: 3 good, up to "+head, 0)
 	verify("south: 0 good", 0)
-	verify("north: 2 good", 0, "--tenant", "north", "--head", head)
+	verify("north: 3 good", 0, "--tenant", "north", "--head", head)
 	verify(`"isIntact": true`, 0, "--json")
 	verify("say which with --tenant", 1, "--head", head)
 	verify("POSITION:HASH", 1, "--tenant", "north", "--head", "2")
@@ -315,5 +317,5 @@ func TestAudit_anOperatorVerifiesTheTrails(t *testing.T) {
 	verify("south: 0 good", 0, "--tenant", "south")
 	d.Exec(t, `delete from `+schema+`.audit_events; delete from `+schema+`.audit_seals`)
 	verify("north: 0 good", 0)
-	verify("north: truncated, place 1: The chain ends before this place, and is known to have had 2.", 2, "--tenant", "north", "--head", head)
+	verify("north: truncated, place 1: The chain ends before this place, and is known to have had 3.", 2, "--tenant", "north", "--head", head)
 }

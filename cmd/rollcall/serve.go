@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-erp/rollcall/internal/auth"
@@ -23,6 +25,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
+	"github.com/rollcall-erp/rollcall/internal/tracing"
 	"github.com/rollcall-erp/rollcall/internal/webhook"
 )
 
@@ -48,13 +51,13 @@ ROLLCALL_DRAIN_DELAY, listening; requests in flight are finished. All variables:
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), c, document, newLog(document, false), func(net.Addr) {})
+			return serve(cmd.Context(), c, document, newLog(document, false), nil, func(net.Addr) {})
 		},
 	}
 }
 
-// serve runs the service until ctx ends. ready is called when requests are served.
-func serve(ctx context.Context, c config.Config, document *contract.Contract, log *slog.Logger, ready func(net.Addr)) error {
+// serve runs the service until ctx ends. demo are sign-ins that its docs show; ready is called when requests are served.
+func serve(ctx context.Context, c config.Config, document *contract.Contract, log *slog.Logger, demo []server.DemoSignIn, ready func(net.Addr)) error {
 	if err := c.RequireKey(); err != nil {
 		return err
 	}
@@ -64,8 +67,11 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 	}
 	targets := webhook.NewTargets(c.WebhookAllow)
 	defer targets.Close()
-	s := &service{config: c, document: document, box: box, targets: targets, log: log, metrics: server.NewMetrics(), lifecycle: server.NewLifecycle()}
+	s := &service{config: c, document: document, demo: demo, box: box, targets: targets, log: log, metrics: server.NewMetrics(), lifecycle: server.NewLifecycle()}
 	defer s.close()
+	if err := s.startTracing(ctx); err != nil {
+		return err
+	}
 	handler, err := s.handler(ctx)
 	if err != nil {
 		return err
@@ -94,13 +100,34 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 type service struct {
 	config    config.Config
 	document  *contract.Contract
+	demo      []server.DemoSignIn
 	box       *seal.Box
 	targets   *webhook.Targets
 	log       *slog.Logger
 	metrics   *prometheus.Registry
 	lifecycle *server.Lifecycle
+	tracing   *tracing.Tracing
 	parts     []func(context.Context) error // each ends soon after its context
 	closes    []func()
+}
+
+// lastTraces bounds exporting them at the end.
+const lastTraces = 5 * time.Second
+
+// startTracing exports traces if the environment says where to.
+func (s *service) startTracing(ctx context.Context) (err error) {
+	if s.tracing, err = tracing.Start(ctx, os.LookupEnv); err != nil {
+		return err
+	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { s.log.Warn("traces could not be exported", "error", err) }))
+	s.closes = append(s.closes, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTraces)
+		defer cancel()
+		if err := s.tracing.Close(ctx); err != nil {
+			s.log.Warn("traces are lost", "error", err)
+		}
+	})
+	return nil
 }
 
 // handler puts together what answers requests.
@@ -125,7 +152,7 @@ func (s *service) handler(ctx context.Context) (http.Handler, error) {
 		Sessions:       auth.Limits{Idle: s.config.SessionIdle, Lifetime: s.config.SessionLifetime},
 		Concurrency:    server.Concurrency{Requests: s.config.MaxRequests, Tenant: s.config.TenantRequests},
 		WebhookTargets: s.targets, Lifecycle: s.lifecycle, Metrics: s.metrics, MetricsElsewhere: s.config.MetricsAddr != "",
-		ValidateResponses: s.config.ValidateResponses,
+		ValidateResponses: s.config.ValidateResponses, Tracer: s.tracing.Tracer(), Demo: s.demo,
 	})
 }
 
@@ -138,12 +165,13 @@ func (s *service) openDatabase(ctx context.Context, tries *resilience.Metrics) (
 	database, err := db.Open(ctx, db.Config{
 		URL: s.config.DatabaseURL.Reveal(), ReplicaURL: s.config.ReplicaURL.Reveal(), Pooler: db.Pooler(s.config.Pooler),
 		MaxConns: s.config.MaxConns, Timeout: s.config.DatabaseTimeout, LockTimeout: s.config.LockTimeout, Metrics: metrics, Log: s.log,
+		Tracer: s.tracing.Tracer(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.closes = append(s.closes, database.Close)
-	s.metrics.MustRegister(database.Collector("requests"))
+	s.metrics.MustRegister(database.Collector("requests"), tenant.NewCollector(database))
 	if replica := database.ReplicaCollector("replica"); replica != nil {
 		s.metrics.MustRegister(replica)
 	}
@@ -189,9 +217,7 @@ func (s *service) serveMetrics(ctx context.Context) error {
 	if s.config.MetricsAddr == "" {
 		return nil
 	}
-	routes := http.NewServeMux()
-	routes.Handle("GET /metrics", server.MetricsHandler(s.metrics, s.log))
-	addr, err := s.listen(ctx, "ROLLCALL_METRICS_ADDR", s.config.MetricsAddr, routes)
+	addr, err := s.listen(ctx, "ROLLCALL_METRICS_ADDR", s.config.MetricsAddr, server.OperatorHandler(s.metrics, s.log))
 	if err == nil {
 		s.log.Info("serving metrics", "url", "http://"+addr.String()+"/metrics")
 	}

@@ -11,6 +11,36 @@ import (
 	"github.com/google/uuid"
 )
 
+const countTenants = `-- name: CountTenants :many
+select status, count(*) from control.tenants group by status
+`
+
+type CountTenantsRow struct {
+	Status string
+	Count  int64
+}
+
+// plan: up to 10000 rows, looks at every tenant
+func (q *Queries) CountTenants(ctx context.Context) ([]CountTenantsRow, error) {
+	rows, err := q.db.Query(ctx, countTenants)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountTenantsRow
+	for rows.Next() {
+		var i CountTenantsRow
+		if err := rows.Scan(&i.Status, &i.Count); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const createTenant = `-- name: CreateTenant :one
 
 insert into control.tenants (id, slug, name, status) values ($1, $2, $3, 'provisioning')

@@ -157,6 +157,23 @@ func TestTrail_ofWhoWritesByHandSaysSo(t *testing.T) {
 	assert.Equal(t, map[string]any{"name": "Old Town Campus"}, events[0].Before)
 }
 
+func TestTrail_whatAnOperatorChangesOfATenantIsInItsOwn(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	ctx := db.WithActor(t.Context(), db.Actor{Kind: db.ActorOperator, Action: "tenant suspend"})
+	events := s.during(t, func() { require.NoError(t, s.Registry().Suspend(ctx, seed.DemoTenant)) })
+	was, becomes := map[string]any{"name": "Asha Vidyalaya", "status": "active", "requireMfa": false}, map[string]any{"name": "Asha Vidyalaya", "status": "suspended", "requireMfa": false}
+	assert.Equal(t, []event{{
+		Action: "tenant suspend", Kind: "operator", Resource: "tenant", ID: seed.DemoTenant, Change: "update", Before: was, After: becomes,
+	}}, events)
+	events = s.during(t, func() {
+		s.Exec(t, `update control.tenants set require_mfa = true where id = $1`, seed.Demo2Tenant)
+	})
+	assert.Empty(t, events, "another tenant's trail says nothing of it")
+	events = s.during(t, func() { s.Exec(t, `update control.tenants set updated_at = now() where id = $1`, seed.DemoTenant) })
+	assert.Empty(t, events)
+}
+
 func TestTrail_ofALinkNamesBothEnds(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)

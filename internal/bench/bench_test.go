@@ -169,3 +169,37 @@ func TestSchoolDays_areOverAndOfTheFirstTerm(t *testing.T) {
 	assert.Empty(t, schoolDays(time.Date(2026, time.April, 6, 9, 0, 0, 0, time.UTC)))
 	assert.Equal(t, 4, daysBetween("2026-05-01", "2026-05-05"))
 }
+
+func TestGrowth_isMeasuredOverRowsAndOverTenants(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	openToOthers(t, dir)
+	o := growthOptions{
+		options: options{rounds: 1, duration: 100 * time.Millisecond, warm: 20 * time.Millisecond, clients: 4, rollcall: buildRollcall(t, dir), dir: dir, throwAway: true},
+		rows:    numbers{1200}, tenants: numbers{1, 2},
+	}
+	g, err := measureGrowth(t.Context(), o, t.Output())
+	require.NoError(t, err)
+	require.Len(t, g.of(theRows), 1)
+	require.Len(t, g.of(theTenants), 2)
+	for _, s := range g.stages {
+		for _, work := range growing {
+			assert.Positive(t, g.p50(s, work), "%s %d %s", s.axis, s.size, work)
+		}
+		assert.Positive(t, g.samples[s][0].backend)
+		assert.Positive(t, g.samples[s][0].start)
+	}
+	assert.InDelta(t, 1, g.times(g.of(theTenants)[0], "get"), 0.001, "the first is what the others are compared with")
+	assert.Contains(t, g.markdown(), "| 1,200 | ")
+	assert.Contains(t, string(g.svg()), "<polyline")
+}
+
+func TestNumbers_areAListFromOneOn(t *testing.T) {
+	t.Parallel()
+	var n numbers
+	require.NoError(t, n.Set("1,10,100"))
+	assert.Equal(t, numbers{1, 10, 100}, n)
+	assert.Equal(t, "1 10 100", n.String())
+	require.Error(t, n.Set("0"))
+	assert.Error(t, n.Set("1,,2"))
+}

@@ -49,8 +49,8 @@ var parameters = map[string]string{
 	"max_connections": "200",
 }
 
-// openDatabase starts PostgreSQL, with a database that is a copy of one that is filled once.
-func openDatabase(ctx context.Context, o options, out io.Writer) (d *database, err error) {
+// startDatabase starts PostgreSQL.
+func startDatabase(ctx context.Context, o options) (d *database, err error) {
 	if err := os.MkdirAll(o.dir, 0o755); err != nil { //nolint:gosec // an unprivileged PostgreSQL must reach its folder inside
 		return nil, fmt.Errorf("make %s: %w", o.dir, err)
 	}
@@ -67,7 +67,20 @@ func openDatabase(ctx context.Context, o options, out io.Writer) (d *database, e
 	if d.admin, err = pgx.Connect(ctx, d.server.URL()); err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	seeded, err := d.seeded(ctx, o, out)
+	return d, nil
+}
+
+// openDatabase starts PostgreSQL, with a database that is a copy of one that is filled once.
+func openDatabase(ctx context.Context, o options, out io.Writer) (d *database, err error) {
+	if d, err = startDatabase(ctx, o); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close(ctx))
+		}
+	}()
+	seeded, err := d.seeded(ctx, o.size, out)
 	if err != nil {
 		return nil, err
 	}
@@ -99,12 +112,12 @@ func (d *database) url(name string) string {
 }
 
 // seeded is the database that is filled; it is made if there is none of this size and schema.
-func (d *database) seeded(ctx context.Context, o options, out io.Writer) (string, error) {
+func (d *database) seeded(ctx context.Context, size large.Size, out io.Writer) (string, error) {
 	version, err := schemaVersion()
 	if err != nil {
 		return "", err
 	}
-	name := fmt.Sprintf("bench_%d_%d_%s", o.size.Students, o.size.AttendanceDays, version)
+	name := fmt.Sprintf("bench_%d_%d_%s", size.Students, size.AttendanceDays, version)
 	var found bool
 	if err := d.admin.QueryRow(ctx, "select exists (select from pg_catalog.pg_database where datname = $1)", name).Scan(&found); err != nil {
 		return "", fmt.Errorf("look for the database: %w", err)
@@ -112,12 +125,12 @@ func (d *database) seeded(ctx context.Context, o options, out io.Writer) (string
 	if found {
 		return name, nil
 	}
-	fmt.Fprintf(out, "Filling a tenant with %d students; this is done once.\n", o.size.Students)
+	fmt.Fprintf(out, "Filling a tenant with %d students; this is done once.\n", size.Students)
 	const unfinished = "bench_unfinished"
 	if err := d.replace(ctx, unfinished, "template0"); err != nil {
 		return "", err
 	}
-	if err := fill(ctx, d.url(unfinished), o.size); err != nil {
+	if err := fill(ctx, d.url(unfinished), size); err != nil {
 		return "", err
 	}
 	return name, d.exec(ctx, "alter database "+unfinished+" rename to "+name)
@@ -125,7 +138,7 @@ func (d *database) seeded(ctx context.Context, o options, out io.Writer) (string
 
 // copyAgain takes back what was written.
 func (d *database) copyAgain(ctx context.Context, o options, out io.Writer) error {
-	seeded, err := d.seeded(ctx, o, out)
+	seeded, err := d.seeded(ctx, o.size, out)
 	if err != nil {
 		return err
 	}
@@ -196,12 +209,29 @@ func fill(ctx context.Context, url string, size large.Size) error {
 
 const loadTimeout = 10 * time.Minute
 
-// prepare lets the administrator in without a second factor, makes room for admissions, and sections with forty students: the first one of every class gets twenty of the last one.
-func prepare(ctx context.Context, raw db.Raw) error {
-	for _, statement := range []string{
-		"delete from second_factors f using users u where u.id = f.user_id and u.email = '" + email + "'",
+// letIn lets the administrator in without a second factor, and makes room for admissions.
+func letIn(ctx context.Context, raw db.Raw) error {
+	return execAll(ctx, raw,
+		"delete from second_factors f using users u where u.id = f.user_id and u.email = '"+email+"'",
 		"alter table sections drop constraint sections_capacity_check",
-		"update sections set capacity = 1000000",
+		"update sections set capacity = 1000000")
+}
+
+func execAll(ctx context.Context, raw db.Raw, statements ...string) error {
+	for _, statement := range statements {
+		if _, err := raw.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
+		}
+	}
+	return nil
+}
+
+// prepare also makes sections with forty students: the first one of every class gets twenty of the last one.
+func prepare(ctx context.Context, raw db.Raw) error {
+	if err := letIn(ctx, raw); err != nil {
+		return err
+	}
+	return execAll(ctx, raw,
 		`update enrollments e set section_id = a.id, roll_number = null from sections a, sections c
 			where e.section_id = c.id and c.name = 'C' and a.class_id = c.class_id and a.name = 'A' and e.status = 'active' and e.roll_number <= 20`,
 		`create schema bench`,
@@ -213,13 +243,7 @@ func prepare(ctx context.Context, raw db.Raw) error {
 			) s`,
 		"alter table bench.registers add primary key (n)",
 		"grant usage on schema bench to public",
-		"grant select on bench.registers to public",
-	} {
-		if _, err := raw.Exec(ctx, statement); err != nil {
-			return fmt.Errorf("%s: %w", statement, err)
-		}
-	}
-	return nil
+		"grant select on bench.registers to public")
 }
 
 // school is what the clients know of the rows.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -15,7 +16,7 @@ import (
 type loadOrder struct {
 	Work     string        `json:"work"`
 	URL      string        `json:"url"`
-	Token    string        `json:"token"`
+	Tokens   []string      `json:"tokens"` // one of them for each request
 	Clients  int           `json:"clients"`
 	Warm     time.Duration `json:"warm"`
 	Duration time.Duration `json:"duration"`
@@ -85,7 +86,7 @@ func newAttack(o loadOrder, w work) attack {
 			if t.Header == nil {
 				t.Header = http.Header{}
 			}
-			t.Header.Set("Authorization", "Bearer "+o.Token)
+			t.Header.Set("Authorization", "Bearer "+o.Tokens[rand.IntN(len(o.Tokens))]) //nolint:gosec // not a secret
 			return nil
 		},
 	}

@@ -14,7 +14,8 @@
 //
 // The files: database.go fills and copies the database, work.go has the five works, load.go the clients, service.go and pgbench.go
 // start what is measured, record.go turns what the floor sends into pgbench's scripts, process.go reads what processes have used, run.go is the
-// order of all that, result.go, report.go and plot.go are its figures.
+// order of all that, result.go, report.go and plot.go are its figures. The growth files are `bench growth` (`make growth`): what more
+// rows and more tenants cost.
 package main
 
 import (
@@ -54,6 +55,8 @@ func dispatch(ctx context.Context, args []string) error {
 			return runFloor(ctx, os.Stdin, os.Stdout)
 		case "load":
 			return runLoad(os.Stdin, os.Stdout)
+		case "growth":
+			return runGrowth(ctx, args[1:], os.Stdout)
 		}
 	}
 	return runBench(ctx, args, os.Stdout)

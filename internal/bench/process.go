@@ -89,3 +89,20 @@ func peakMemory(pid int) (int64, error) {
 	}
 	return n << 10, nil
 }
+
+// privateMemory is what a process has resident that it shares with no other, in bytes (proc(5), smaps_rollup).
+func privateMemory(pid int) (int64, error) {
+	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the memory of a process: %w", err)
+	}
+	var sum int64
+	for line := range strings.Lines(string(rollup)) {
+		var kilobytes int64
+		if name, rest, _ := strings.Cut(line, ":"); name == "Private_Clean" || name == "Private_Dirty" {
+			_, _ = fmt.Sscan(rest, &kilobytes) // as proc(5) has it
+			sum += kilobytes << 10
+		}
+	}
+	return sum, nil
+}

@@ -59,7 +59,7 @@ func (r *result) median(work string, p party) sample {
 	return m
 }
 
-func middle[T float64 | time.Duration](all []sample, figure func(sample) T) T {
+func middle[S any, T float64 | time.Duration](all []S, figure func(S) T) T {
 	figures := make([]T, len(all))
 	for i, s := range all {
 		figures[i] = figure(s)

@@ -72,7 +72,7 @@ func (s *session) begin(ctx context.Context) (err error) {
 		return err
 	}
 	var user uuid.UUID
-	token, user, err := signIn(ctx, service.url)
+	token, user, err := signIn(ctx, service.url, slug)
 	if err := errors.Join(err, service.stop()); err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (s *session) cpuOf(server *web, clients *exec.Cmd) (used, error) {
 // sampleServer lets the clients work, and reads what that has cost.
 func (s *session) sampleServer(ctx context.Context, w work, p party, server *web) (sample, error) {
 	clients, err := startClients(ctx, loadOrder{
-		Work: w.name, URL: server.url, Token: s.floor.Token, Clients: s.options.clients,
+		Work: w.name, URL: server.url, Tokens: []string{s.floor.Token}, Clients: s.options.clients,
 		Warm: s.options.warm, Duration: s.options.duration, School: s.database.School.daysOf(p),
 	})
 	if err != nil {

@@ -102,8 +102,8 @@ func (s *web) stop() error {
 	return nil
 }
 
-// signIn gets a token of the service.
-func signIn(ctx context.Context, url string) (token string, user uuid.UUID, err error) {
+// signIn gets a token of the service, for a tenant's administrator.
+func signIn(ctx context.Context, url, slug string) (token string, user uuid.UUID, err error) {
 	body, err := json.Marshal(map[string]string{"tenant": slug, "email": email, "password": password})
 	if err != nil {
 		return "", uuid.Nil, fmt.Errorf("sign in: %w", err)

@@ -43,6 +43,9 @@ func openNode(ctx context.Context, url string, config Config, breaker *resilienc
 	pc.ConnConfig.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
 	pc.ConnConfig.RuntimeParams["application_name"] = "rollcall"
 	pc.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if config.Tracer != nil {
+		pc.ConnConfig.Tracer = queryTracer{config.Tracer}
+	}
 	pc.BeforeConnect = (&detector{pooler: config.Pooler, log: config.Log}).beforeConnect
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		RegisterTypes(conn.TypeMap())

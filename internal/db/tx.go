@@ -50,10 +50,12 @@ type Func func(ctx context.Context, q *Queries) error
 
 // InTx runs work in a transaction of the scope. An error or panic of work rolls back. It returns an *apperr.Error,
 // ErrTenantUnavailable, or an error that is a fault of ours.
-func (d *DB) InTx(ctx context.Context, scope Scope, opts Options, work Func) error {
+func (d *DB) InTx(ctx context.Context, scope Scope, opts Options, work Func) (err error) {
 	if ctx.Value(insideKey{}) != nil {
 		return errNested // the callback has no DB, but a closure might
 	}
+	ctx, span := d.startSpan(ctx, scope, opts)
+	defer func() { span.end(err) }()
 	timeout, policy := d.config.Timeout, d.config.Retry
 	if opts.Timeout > 0 {
 		timeout, policy.AttemptTimeout = opts.Timeout, 0
@@ -61,12 +63,14 @@ func (d *DB) InTx(ctx context.Context, scope Scope, opts Options, work Func) err
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if settled, err := d.onReplica(ctx, scope, opts, work); settled {
+		span.onReplica()
 		return Translate(err)
 	}
 	if opts.Attempts > 0 {
 		policy.Attempts = opts.Attempts
 	}
-	err := policy.Do(ctx, func(ctx context.Context, _ uint) error {
+	err = policy.Do(ctx, func(ctx context.Context, attempt uint) error {
+		span.tried(attempt)
 		return d.primary.breaker.Do(func() error { return d.attempt(ctx, d.primary, scope, opts, work) })
 	})
 	return Translate(err)
@@ -144,7 +148,7 @@ where t.id = $5 and t.status = 'active' and to_regnamespace($1) is not null and 
 
 const enterControl = `select set_config('search_path', 'control', true), '',
 	set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
-	set_config('lock_timeout', $2, true)`
+	set_config('lock_timeout', $2, true), set_config('rollcall.actor', $3, true)`
 
 // begin opens the transaction and enters the scope in one round trip.
 func (d *DB) begin(ctx context.Context, conn *pgx.Conn, scope Scope, opts Options) error {
@@ -188,13 +192,13 @@ func (d *DB) begin(ctx context.Context, conn *pgx.Conn, scope Scope, opts Option
 // enter adds the statement that enters the scope.
 func (d *DB) enter(ctx context.Context, batch *pgx.Batch, scope Scope) error {
 	statement, lock := d.timeouts(ctx)
-	if scope == Control {
-		batch.Queue(enterControl, statement, lock)
-		return nil
-	}
 	actor, err := actorSetting(ctx)
 	if err != nil {
 		return err
+	}
+	if scope == Control {
+		batch.Queue(enterControl, statement, lock, actor)
+		return nil
 	}
 	role, institutions, teacher, guardian := scope.view()
 	batch.Queue(enterTenant, SchemaName(scope.tenant), role, statement, lock, scope.tenant, institutions, teacher, guardian, actor)

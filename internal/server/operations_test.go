@@ -114,3 +114,19 @@ func requiredQuery(op *contract.Operation) url.Values {
 	}
 	return query
 }
+
+// operationOf is the operation of a request, in the document's order of segments: a plain one before a parameter.
+func operationOf(c *contract.Contract, r *http.Request) *contract.Operation {
+	found := &contract.Operation{}
+	for _, op := range c.Operations {
+		if op.Method == r.Method && pathMatches(op.Path, r.URL.Path) && (found.ID == "" || strings.Count(op.Path, "{") < strings.Count(found.Path, "{")) {
+			found = op
+		}
+	}
+	return found
+}
+
+func pathMatches(template, path string) bool {
+	wanted, got := strings.Split(template, "/"), strings.Split(path, "/")
+	return slices.EqualFunc(wanted, got, func(w, g string) bool { return w == g || strings.HasPrefix(w, "{") })
+}

@@ -216,12 +216,10 @@ func tamperingProxy(t *testing.T, h *harness, operation string, tamper func(*htt
 	t.Helper()
 	target, err := url.Parse(h.url)
 	require.NoError(t, err)
-	op := h.contract.Operations[operation]
-	pattern := regexp.MustCompile("^" + regexp.MustCompile(`\\{[^}]+\\}`).ReplaceAllString(regexp.QuoteMeta(op.Path), "[^/]+") + "$")
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		ModifyResponse: func(r *http.Response) error {
-			if r.Request.Method != op.Method || !pattern.MatchString(r.Request.URL.Path) {
+			if operationOf(h.contract, r.Request).ID != operation {
 				return nil
 			}
 			raw, err := io.ReadAll(r.Body)

@@ -6,7 +6,8 @@ create table roles (
     name         text        not null constraint roles_name_check check (char_length(name) between 1 and 50),
     name_folded  text        not null constraint roles_name_key unique, -- without the difference of upper and lower case
     description  text        constraint roles_description_check check (char_length(description) between 1 and 500),
-    permissions  text[]      not null constraint roles_permissions_check check (cardinality(permissions) <= 100),
+    permissions  text[]      not null constraint roles_permissions_check check (cardinality(permissions) <= 100 and not '' = any (permissions)
+                                 and array_to_string(permissions, ' ') ~ '^([a-z]+(-[a-z]+)*:[a-z]+(-[a-z]+)*( |$))*$' and array_to_string(permissions, ' ') !~ '[^ ]{51}'),
     reach        text        not null constraint roles_reach_check check (reach in ('institutions', 'sections', 'students')),
     requires_mfa boolean     not null default false,
     created_at   timestamptz not null default now(),

@@ -5,7 +5,8 @@ create table webhooks (
     id                         uuid        not null constraint webhooks_pkey primary key,
     url                        text        not null constraint webhooks_url_check check (char_length(url) between 10 and 2000 and url ~ '^https?://[!-~]+$'),
     description                text        constraint webhooks_description_check check (char_length(description) between 1 and 200),
-    events                     text[]      not null constraint webhooks_events_check check (cardinality(events) between 1 and 20),
+    events                     text[]      not null constraint webhooks_events_check check (cardinality(events) between 1 and 20
+        and events <@ '{student.admitted,student.updated,student.withdrawn,student.transferred,attendance.marked,results.published}'),
     is_active                  boolean     not null default true,
     disabled_reason            text        constraint webhooks_disabled_reason_check check (disabled_reason in ('gone', 'failing')),
     secret                     bytea       not null, -- sealed, both
