@@ -84,6 +84,10 @@ fmt: ## Format the Go code
 bench: ## Run the micro-benchmarks (docs/performance.md)
 	go test -run '^$$' -bench . -benchmem ./internal/contract/... ./internal/db ./internal/audit
 
+.PHONY: startup
+startup: ## Measure how long a start takes with 1,000 tenants, which are made first (docs/operate.md; a quarter of an hour)
+	ROLLCALL_BENCH_TENANTS=1000 go test -run '^$$' -bench Serve_ready -benchtime 10x -timeout 1h ./cmd/rollcall
+
 .PHONY: indexes
 indexes: build ## Measure every query on 200,000 students, with and without the indexes (docs/indexes.md; about half an hour)
 	bin/rollcall plans --compare --students 200000 --write docs/indexes.md
