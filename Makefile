@@ -10,6 +10,7 @@ TESTFLAGS  ?=
 FUZZTIME   ?= 30s
 REPORT     := $(CURDIR)/bin/test-report.tsv
 FUZZSECONDS ?= 300
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .PHONY: help
 help: ## List the targets
@@ -24,6 +25,11 @@ run: ## Serve the demo school on http://127.0.0.1:8080, with a database of its o
 .PHONY: build
 build: ## Build bin/rollcall
 	@CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/rollcall
+
+.PHONY: release
+release: ## Build bin/rollcall to be given away: static, stripped, with its version (VERSION, or git's tag)
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X github.com/rollcall-erp/rollcall/internal/version.stamped=$(VERSION)' -o bin/rollcall ./cmd/rollcall
+	@bin/rollcall version
 
 .PHONY: generate
 generate: ## Regenerate gen/ from openapi.yaml, queries/ and schema/
