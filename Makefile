@@ -12,7 +12,7 @@ FUZZTIME   ?= 30s
 REPORT     := $(CURDIR)/bin/test-report.tsv
 FUZZSECONDS ?= 300
 BENCHFLAGS ?=
-MICRO      ?= ./internal/contract/... ./internal/db ./internal/audit
+MICRO      ?= ./internal/contract/... ./internal/db ./internal/audit ./internal/masklog
 
 .PHONY: help
 help: ## List the targets
