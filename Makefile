@@ -13,7 +13,7 @@ REPORT     := $(CURDIR)/bin/test-report.tsv
 FUZZSECONDS ?= 300
 BENCHFLAGS ?=
 GROWTHFLAGS ?=
-MICRO      ?= ./internal/contract/... ./internal/db ./internal/audit
+MICRO      ?= ./internal/contract/... ./internal/db ./internal/audit ./internal/masklog
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .PHONY: help
