@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ import (
 const (
 	slug     = "bench"
 	email    = "admin-1@staff.example"
-	password = "rollcall bench 2026" //nolint:gosec // of made-up people
+	password = "rollcall bench 2026"
 )
 
 var tenantID = uuid.MustParse("019d0000-0000-7000-8000-00000000be7c")
@@ -179,7 +180,7 @@ func schemaVersion() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the schema: %w", err)
 	}
-	return fmt.Sprintf("%x", sum.Sum(nil)[:4]), nil
+	return hex.EncodeToString(sum.Sum(nil)[:4]), nil
 }
 
 func fill(ctx context.Context, url string, size large.Size) error {
@@ -225,14 +226,14 @@ func execAll(ctx context.Context, raw db.Raw, statements ...string) error {
 	return nil
 }
 
-// prepare also makes sections with forty students: the first one of every class gets sixteen of the last one.
+// prepare also makes sections with forty students: the first one of every class gets twenty of the last one.
 func prepare(ctx context.Context, raw db.Raw) error {
 	if err := letIn(ctx, raw); err != nil {
 		return err
 	}
 	return execAll(ctx, raw,
 		`update enrollments e set section_id = a.id, roll_number = null from sections a, sections c
-			where e.section_id = c.id and c.name = 'C' and a.class_id = c.class_id and a.name = 'A' and e.status = 'active' and e.roll_number <= 16`,
+			where e.section_id = c.id and c.name = 'C' and a.class_id = c.class_id and a.name = 'A' and e.status = 'active' and e.roll_number <= 20`,
 		`create schema bench`,
 		`create table bench.registers as
 			select row_number() over (order by section_id) - 1 as n, section_id, students[1:40] as students from (
@@ -247,14 +248,14 @@ func prepare(ctx context.Context, raw db.Raw) error {
 
 // school is what the clients know of the rows.
 type school struct {
-	Size      large.Size
-	Registers []sectionRegister // of the first section of each class, which has forty students on every day
-	Days      []string          // on which no register is taken yet
+	Size      large.Size        `json:"size"`
+	Registers []sectionRegister `json:"registers"` // of the first section of each class, which has forty students on every day
+	Days      []string          `json:"days"`      // on which no register is taken yet
 }
 
 type sectionRegister struct {
-	Section  uuid.UUID
-	Students []uuid.UUID
+	Section  uuid.UUID   `json:"section"`
+	Students []uuid.UUID `json:"students"`
 }
 
 func readSchool(ctx context.Context, url string, size large.Size) (school, error) {

@@ -14,21 +14,24 @@ import (
 
 // loadOrder is what the clients are to do.
 type loadOrder struct {
-	Work           string
-	URL            string
-	Tokens         []string // one of them for each request
-	Clients        int
-	Warm, Duration time.Duration
-	School         school
+	Work     string        `json:"work"`
+	URL      string        `json:"url"`
+	Tokens   []string      `json:"tokens"` // one of them for each request
+	Clients  int           `json:"clients"`
+	Warm     time.Duration `json:"warm"`
+	Duration time.Duration `json:"duration"`
+	School   school        `json:"school"`
 }
 
 // loadReport is what came of it.
 type loadReport struct {
-	Requests      uint64
-	Rate          float64 // answers as they should be, a second
-	P50, P95, P99 time.Duration
-	Unexpected    uint64 // answers with another status, or none
-	Sample        string // one of them
+	Requests   uint64        `json:"requests"`
+	Rate       float64       `json:"rate"` // answers as they should be, a second
+	P50        time.Duration `json:"p50"`
+	P95        time.Duration `json:"p95"`
+	P99        time.Duration `json:"p99"`
+	Unexpected uint64        `json:"unexpected"` // answers with another status, or none
+	Sample     string        `json:"sample"`     // one of them
 }
 
 // runLoad is the process of the clients. It says when they are warm, and waits for another line before it measures.
@@ -78,7 +81,7 @@ func newAttack(o loadOrder, w work) attack {
 		work: w, workers: uint64(o.Clients),
 		client: &http.Client{Timeout: requestTimeout, Transport: &http.Transport{MaxConnsPerHost: o.Clients, MaxIdleConnsPerHost: o.Clients, DisableCompression: true}},
 		targeter: func(t *vegeta.Target) error {
-			*t = w.target(&o.School, int(sent.Add(1)))
+			*t = w.target(o.School, int(sent.Add(1)))
 			t.URL = o.URL + t.URL
 			if t.Header == nil {
 				t.Header = http.Header{}

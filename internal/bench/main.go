@@ -27,6 +27,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -66,10 +68,11 @@ type options struct {
 	rounds         int
 	duration, warm time.Duration
 	clients        int
-	rollcall       string // the program
-	dir            string // what is kept
-	page, plot     string // where the figures go; empty: nowhere
-	throwAway      bool   // keep nothing: for tests
+	works          []string // only these; none is all
+	rollcall       string   // the program
+	dir            string   // what is kept
+	page, plot     string   // where the figures go; empty: nowhere
+	throwAway      bool     // keep nothing: for tests
 }
 
 func runBench(ctx context.Context, args []string, out io.Writer) error {
@@ -81,6 +84,10 @@ func runBench(ctx context.Context, args []string, out io.Writer) error {
 	flags.DurationVar(&o.duration, "duration", 8*time.Second, "how long each of them does each work in each round")
 	flags.DurationVar(&o.warm, "warm", 2*time.Second, "how long it does so before")
 	flags.IntVar(&o.clients, "clients", 32, "how many connections there are")
+	flags.Func("works", "do only these, such as get,admit", func(list string) error {
+		o.works = strings.Split(list, ",")
+		return nil
+	})
 	flags.StringVar(&o.rollcall, "rollcall", "bin/rollcall", "the program to measure")
 	flags.StringVar(&o.dir, "dir", "bin/bench", "where the database is kept")
 	flags.StringVar(&o.page, "write", "", "put the figures into this page, between its markers")
@@ -91,12 +98,31 @@ func runBench(ctx context.Context, args []string, out io.Writer) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unknown argument %q", flags.Arg(0))
 	}
+	if err := o.validate(); err != nil {
+		return err
+	}
 	result, err := measure(ctx, o, out)
 	if err != nil {
 		return err
 	}
 	return publish(o, result, out)
 }
+
+// validate refuses works that there are not, and to publish a part of the figures.
+func (o options) validate() error {
+	for _, name := range o.works {
+		if _, err := workOf(name); err != nil {
+			return err
+		}
+	}
+	if len(o.works) > 0 && (o.page != "" || o.plot != "") {
+		return errors.New("only a run of all works can be written")
+	}
+	return o.size.Validate()
+}
+
+// wants reports whether a work is to be done.
+func (o options) wants(work string) bool { return len(o.works) == 0 || slices.Contains(o.works, work) }
 
 // publish prints the figures, and puts them where they are to be kept.
 func publish(o options, r *result, out io.Writer) error {

@@ -18,13 +18,23 @@ func (r *result) markdown() string {
 	o := r.options
 	fmt.Fprintf(&b, "%d students, %d connections, medians of %d rounds of %v each; requests a second.\n\n", o.size.Students, o.clients, o.rounds, o.duration)
 	b.WriteString("| work | service | floor | pgbench | service to floor | goal | service to pgbench | goal |\n|---|--:|--:|--:|--:|--:|--:|--:|\n")
-	for _, w := range works {
+	for _, w := range r.works() {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", w.title, r.rate(w.name, theService), r.rate(w.name, theFloor), r.rate(w.name, thePgbench),
 			times(r.ratio(w.name, theFloor)), times(w.floor), times(r.ratio(w.name, thePgbench)), times(w.pgbench))
 	}
 	r.latencies(&b)
 	r.costs(&b)
 	return b.String()
+}
+
+// works are those that were done.
+func (r *result) works() (done []work) {
+	for _, w := range works {
+		if r.options.wants(w.name) {
+			done = append(done, w)
+		}
+	}
+	return done
 }
 
 func (r *result) rate(work string, p party) string {
@@ -54,7 +64,7 @@ func times(ratio float64) string {
 func (r *result) latencies(b *strings.Builder) {
 	b.WriteString("\nTime to the answer, as the clients see it, in milliseconds. The service's p99 should not be more than the floor's.\n\n" +
 		"| work | service p50 | p95 | p99 | floor p50 | p95 | p99 |\n|---|--:|--:|--:|--:|--:|--:|\n")
-	for _, w := range works {
+	for _, w := range r.works() {
 		s, f := r.median(w.name, theService), r.median(w.name, theFloor)
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", w.title,
 			milliseconds(s.p50), milliseconds(s.p95), milliseconds(s.p99), milliseconds(f.p50), milliseconds(f.p95), milliseconds(f.p99))
@@ -69,7 +79,7 @@ func (r *result) costs(b *strings.Builder) {
 	fmt.Fprintf(b, "\nProcessor time for each request, in microseconds, and the most memory that a server had resident, in MiB (the service's goal: less than %d).\n\n"+
 		"| work | service | floor | PostgreSQL for the service | for the floor | for pgbench | clients of the service | service, MiB | floor, MiB |\n"+
 		"|---|--:|--:|--:|--:|--:|--:|--:|--:|\n", mostMemory>>20)
-	for _, w := range works {
+	for _, w := range r.works() {
 		s, f := r.median(w.name, theService), r.median(w.name, theFloor)
 		forPgbench := "-"
 		if r.has(w.name, thePgbench) {

@@ -103,6 +103,9 @@ func (s school) daysOf(p party) school {
 func (s *session) run(ctx context.Context, r *result, out io.Writer) error {
 	for _, w := range works {
 		for _, p := range parties {
+			if !s.options.wants(w.name) {
+				continue
+			}
 			if p == thePgbench && s.scripts[w.name] == "" {
 				continue // nothing reaches the database
 			}

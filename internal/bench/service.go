@@ -47,6 +47,11 @@ func startService(ctx context.Context, d *database, program, key string, clients
 		"ROLLCALL_ENCRYPTION_KEY=" + key, "ROLLCALL_RATE_LIMIT_SCALE=1000000", "ROLLCALL_MAX_REQUESTS=" + room, "ROLLCALL_MAX_TENANT_REQUESTS=" + room,
 		"ROLLCALL_JOBS=off", "ROLLCALL_DRAIN_DELAY=0s",
 	}
+	for _, name := range []string{"GOGC", "GOMEMLIMIT"} { // to measure what they do
+		if value, set := os.LookupEnv(name); set {
+			command.Env = append(command.Env, name+"="+value)
+		}
+	}
 	command.Stderr = log
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := command.Start(); err != nil {
@@ -114,8 +119,10 @@ func signIn(ctx context.Context, url, slug string) (token string, user uuid.UUID
 	}
 	defer func() { _ = response.Body.Close() }()
 	var session struct {
-		Token string
-		User  struct{ ID uuid.UUID }
+		Token string `json:"token"`
+		User  struct {
+			ID uuid.UUID `json:"id"`
+		} `json:"user"`
 	}
 	if err := json.NewDecoder(response.Body).Decode(&session); err != nil || session.Token == "" {
 		return "", uuid.Nil, fmt.Errorf("sign in: status %d: %w", response.StatusCode, err)

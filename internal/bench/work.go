@@ -19,7 +19,7 @@ type work struct {
 	status uint16 // of every answer
 	// floor and pgbench are the goals: how many times as many requests as these; 0: none
 	floor, pgbench float64
-	target         func(s *school, n int) vegeta.Target // the n-th request, without address and credentials
+	target         func(s school, n int) vegeta.Target // the n-th request, without address and credentials
 }
 
 // works are in the order of the report.
@@ -40,13 +40,13 @@ func workOf(name string) (work, error) {
 	return work{}, fmt.Errorf("no work %q", name)
 }
 
-func (s *school) anyPlace() large.Place { return s.Size.Place(rand.IntN(s.Size.Sections())) } //nolint:gosec // not a secret
+func (s school) anyPlace() large.Place { return s.Size.Place(rand.IntN(s.Size.Sections())) } //nolint:gosec // not a secret
 
-func listTarget(s *school, _ int) vegeta.Target {
+func listTarget(s school, _ int) vegeta.Target {
 	return vegeta.Target{Method: http.MethodGet, URL: "/v1/students?sectionId=" + s.anyPlace().Section.String()}
 }
 
-func getTarget(s *school, _ int) vegeta.Target {
+func getTarget(s school, _ int) vegeta.Target {
 	return vegeta.Target{Method: http.MethodGet, URL: "/v1/students/" + large.StudentID(rand.IntN(s.Size.Students)).String()} //nolint:gosec // not a secret
 }
 
@@ -55,13 +55,13 @@ const admission = `{"firstName": "Diya", "lastName": "D'Souza", "admissionNumber
 "dateOfBirth": "2016-08-15", "gender": "female", "email": "diya.%s@example.org", "phone": "+91 98450 12345", "admissionDate": "2026-06-01",
 "address": "7 Church Street, Bengaluru", "bloodGroup": "B+"}`
 
-func admitTarget(s *school, _ int) vegeta.Target {
+func admitTarget(s school, _ int) vegeta.Target {
 	id, p := uuid.NewString(), s.anyPlace()
 	return post(fmt.Sprintf(admission, id, p.Institution, p.Year, p.Class, p.Section, id))
 }
 
 // invalidTarget has an empty name, an address that is none, a date that is none, and a member that there is not.
-func invalidTarget(s *school, n int) vegeta.Target {
+func invalidTarget(s school, n int) vegeta.Target {
 	t := admitTarget(s, n)
 	t.Body = []byte(strings.NewReplacer("Diya", "", "@example", " at example", "2016-08-15", "2016-02-30", "address", "isAdmin").Replace(string(t.Body)))
 	return t
@@ -75,7 +75,7 @@ func post(body string) vegeta.Target {
 }
 
 // registerTarget takes another register each time: two who take the same one at once are in each other's way.
-func registerTarget(s *school, n int) vegeta.Target {
+func registerTarget(s school, n int) vegeta.Target {
 	r, day := s.Registers[n%len(s.Registers)], s.Days[n/len(s.Registers)%len(s.Days)]
 	var body strings.Builder
 	body.WriteString(`{"marks": [`)

@@ -90,6 +90,7 @@ func New(d Dependencies) (http.Handler, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = clientAddress(d.TrustedProxies)
+	e.Binder = validatedBinder{}
 	e.HTTPErrorHandler = renderer{log: d.Log}.render
 
 	measured, err := newRequests(d.Metrics)
