@@ -12,7 +12,9 @@ FUZZTIME   ?= 30s
 REPORT     := $(CURDIR)/bin/test-report.tsv
 FUZZSECONDS ?= 300
 BENCHFLAGS ?=
+GROWTHFLAGS ?=
 MICRO      ?= ./internal/contract/... ./internal/db ./internal/audit ./internal/masklog
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .PHONY: help
 help: ## List the targets
@@ -27,6 +29,11 @@ run: ## Serve the demo school on http://127.0.0.1:8080, with a database of its o
 .PHONY: build
 build: ## Build bin/rollcall
 	@CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/rollcall
+
+.PHONY: release
+release: ## Build bin/rollcall to be given away: static, stripped, with its version (VERSION, or git's tag)
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X github.com/rollcall-erp/rollcall/internal/version.stamped=$(VERSION)' -o bin/rollcall ./cmd/rollcall
+	@bin/rollcall version
 
 .PHONY: generate
 generate: ## Regenerate gen/ from openapi.yaml, queries/ and schema/
@@ -100,8 +107,12 @@ bench-micro: ## Run the micro-benchmarks five times, and compare with the run be
 	go test -run '^$$' -bench . -benchmem -count 5 $(MICRO) | tee bin/bench.txt
 	@if [ -f bin/bench-before.txt ]; then $(BENCHSTAT) bin/bench-before.txt bin/bench.txt; fi
 
+.PHONY: startup
+startup: ## Measure how long a start takes with 1,000 tenants, which are made first (docs/operate.md; a quarter of an hour)
+	ROLLCALL_BENCH_TENANTS=1000 go test -run '^$$' -bench Serve_ready -benchtime 10x -timeout 1h ./cmd/rollcall
+
 .PHONY: indexes
-indexes: build ## Measure every query on 200,000 students, with and without the indexes (docs/indexes.md; about half an hour)
+indexes: build ## Measure every query on 200,000 students, with and without the indexes (docs/indexes.md; a quarter of an hour)
 	bin/rollcall plans --compare --students 200000 --write docs/indexes.md
 
 .PHONY: fuzz

@@ -29,3 +29,9 @@ where id = @id;
 update control.tenants set status = @status, updated_at = now(),
     sessions_since = case when status = 'suspended' and @status = 'active' then now() else sessions_since end
 where id = @id and status = any(@expected::text[]);
+
+-- name: NoteKey :one
+-- The digest of the installation's key; the first one that is noted stays.
+insert into control.installation as i (key_digest) values (@key_digest)
+on conflict (only_row) do update set key_digest = i.key_digest
+returning key_digest;

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -85,7 +87,7 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 	}
 	log.Info("listening", "url", "http://"+addr.String())
 	s.parts = append(s.parts, func(ctx context.Context) error {
-		if err := s.awaitDatabase(ctx); err != nil {
+		if err := s.awaitDatabase(ctx); err != nil || ctx.Err() != nil {
 			return err
 		}
 		s.lifecycle.Serve()
@@ -107,6 +109,7 @@ type service struct {
 	metrics   *prometheus.Registry
 	lifecycle *server.Lifecycle
 	tracing   *tracing.Tracing
+	database  *db.DB // for requests
 	parts     []func(context.Context) error // each ends soon after its context
 	closes    []func()
 }
@@ -170,6 +173,7 @@ func (s *service) openDatabase(ctx context.Context, tries *resilience.Metrics) (
 	if err != nil {
 		return nil, err
 	}
+	s.database = database
 	s.closes = append(s.closes, database.Close)
 	s.metrics.MustRegister(database.Collector("requests"), tenant.NewCollector(database))
 	if replica := database.ReplicaCollector("replica"); replica != nil {
@@ -178,10 +182,10 @@ func (s *service) openDatabase(ctx context.Context, tries *resilience.Metrics) (
 	return database, nil
 }
 
-// awaitDatabase returns when the database answers and is up to date. It waits for one that does not answer, and fails for one
-// that refuses or must be migrated first.
+// awaitDatabase returns when the database answers, is up to date and is sealed with our key. It waits for one that does not answer,
+// and fails for one that refuses or must be migrated first.
 func (s *service) awaitDatabase(ctx context.Context) error {
-	migrator := tenant.NewMigrator(s.config.DirectURL.Reveal())
+	migrator, registry := tenant.NewMigrator(s.config.DirectURL.Reveal()), tenant.NewRegistry(s.database, s.config.DirectURL.Reveal())
 	policy := resilience.Startup
 	policy.Retry = func(err error, attempt uint) string {
 		if !db.IsUnreachable(err) {
@@ -190,7 +194,12 @@ func (s *service) awaitDatabase(ctx context.Context) error {
 		s.log.WarnContext(ctx, "waiting for the database", "attempt", attempt, "error", err)
 		return resilience.ReasonConnection
 	}
-	err := policy.Do(ctx, func(ctx context.Context, _ uint) error { return migrator.Check(ctx) })
+	err := policy.Do(ctx, func(ctx context.Context, _ uint) error {
+		if err := migrator.Check(ctx); err != nil {
+			return err
+		}
+		return registry.CheckKey(ctx, s.box)
+	})
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // stopped before it began
 	}
@@ -200,6 +209,9 @@ func (s *service) awaitDatabase(ctx context.Context) error {
 // listen binds an address for a handler.
 func (s *service) listen(ctx context.Context, variable, addr string, handler http.Handler) (net.Addr, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s: %s is in use by another program; stop that, or set %s to another address (port 0 takes a free one): %w", variable, addr, variable, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", variable, err)
 	}

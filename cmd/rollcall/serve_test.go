@@ -61,7 +61,7 @@ type serving struct {
 }
 
 // startServe returns when it listens.
-func startServe(t *testing.T, env ...string) *serving {
+func startServe(t testing.TB, env ...string) *serving {
 	t.Helper()
 	s := &serving{served: served{t: t, rest: make(chan struct{})}}
 	s.cmd = program(t, append([]string{

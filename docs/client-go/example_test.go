@@ -3,8 +3,8 @@ package clientgo_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log"
 	"net/http"
 	"strconv"
 	"time"
@@ -20,9 +20,22 @@ var baseURL string
 // A registrar signs in, sends a form with faults, reads them by field, and admits the student. A second try with the same
 // key is answered with the first one's student.
 func Example() {
-	ctx := context.Background()
-	rollcall := signIn(ctx, "registrar@demo.school")
+	if err := admitOnce(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// signed in as Ravi Kapoor
+	// email: Invalid email (format)
+	// firstName: Must not be empty (minLength)
+	// admitted Diya D'Souza
+	// once: true
+}
 
+func admitOnce(ctx context.Context) error {
+	rollcall, err := signIn(ctx, "registrar@demo.school")
+	if err != nil {
+		return err
+	}
 	admission := client.StudentAdmission{
 		FirstName: "Diya", LastName: "D'Souza",
 		AdmissionNumber: "GO-" + strconv.FormatInt(time.Now().UnixNano(), 36),
@@ -33,67 +46,65 @@ func Example() {
 	}
 	form := admission
 	form.FirstName, form.Email = "   ", new(client.Email("diya at example"))
-	for _, fault := range admit(ctx, rollcall, "", form).faults {
+	var faults faultsError
+	if _, err := admit(ctx, rollcall, uuid.NewString(), form); !errors.As(err, &faults) {
+		return fmt.Errorf("a bad form was taken: %w", err)
+	}
+	for _, fault := range faults {
 		fmt.Printf("%s: %s (%s)\n", fault.Field, fault.Message, fault.Code)
 	}
 
 	key := uuid.NewString()
-	first, again := admit(ctx, rollcall, key, admission), admit(ctx, rollcall, key, admission)
-	fmt.Println("admitted", first.student.FirstName, first.student.LastName)
-	fmt.Println("once:", first.student.Id == again.student.Id)
-	// Output:
-	// signed in as Ravi Kapoor
-	// email: Invalid email (format)
-	// firstName: Must not be empty (minLength)
-	// admitted Diya D'Souza
-	// once: true
+	first, err := admit(ctx, rollcall, key, admission)
+	if err != nil {
+		return err
+	}
+	fmt.Println("admitted", first.FirstName, first.LastName)
+	again, err := admit(ctx, rollcall, key, admission)
+	if err != nil {
+		return err
+	}
+	fmt.Println("once:", first.Id == again.Id)
+	return nil
 }
 
 // signIn makes a client that sends the token of a new session.
-func signIn(ctx context.Context, email client.Email) *client.ClientWithResponses {
+func signIn(ctx context.Context, email client.Email) (*client.ClientWithResponses, error) {
 	anonymous, err := client.NewClientWithResponses(baseURL)
 	if err != nil {
-		log.Fatal(err)
+		return nil, err
 	}
 	session, err := anonymous.LoginWithResponse(ctx, client.LoginRequest{Tenant: "demo", Email: email, Password: "rollcall demo 2026"})
 	if err != nil {
-		log.Fatal(err)
+		return nil, err
 	}
 	if session.JSON200 == nil {
-		log.Fatalf("sign in: %s", session.Body)
+		return nil, fmt.Errorf("sign in: %s", session.Body)
 	}
 	fmt.Println("signed in as", session.JSON200.User.FirstName, session.JSON200.User.LastName)
-	signedIn, err := client.NewClientWithResponses(baseURL, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	return client.NewClientWithResponses(baseURL, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+*session.JSON200.Token)
 		return nil
 	}))
-	if err != nil {
-		log.Fatal(err)
-	}
-	return signedIn
 }
 
-// admitted is a student, or what is wrong with the form.
-type admitted struct {
-	student client.Student
-	faults  []client.FieldError
-}
+// faultsError is what is wrong with a form, field by field.
+type faultsError []client.FieldError
 
-// admit sends an admission. The key, if there is one, lets it be repeated: it happens once.
-func admit(ctx context.Context, rollcall *client.ClientWithResponses, key string, admission client.StudentAdmission) admitted {
-	params := &client.AdmitStudentParams{}
-	if key != "" {
-		params.IdempotencyKey = &key
-	}
-	answer, err := rollcall.AdmitStudentWithResponse(ctx, params, admission)
+// Error says how much is wrong.
+func (f faultsError) Error() string { return fmt.Sprintf("%d fields need attention", len(f)) }
+
+// admit sends an admission. Whoever gets no answer sends it again with the same key: it happens once.
+func admit(ctx context.Context, rollcall *client.ClientWithResponses, key string, admission client.StudentAdmission) (client.Student, error) {
+	answer, err := rollcall.AdmitStudentWithResponse(ctx, &client.AdmitStudentParams{IdempotencyKey: &key}, admission)
 	switch {
-	case err != nil: // nobody knows whether it happened: send it again with the same key
-		log.Fatal(err)
+	case err != nil:
+		return client.Student{}, err
 	case answer.JSON201 != nil:
-		return admitted{student: *answer.JSON201}
+		return *answer.JSON201, nil
 	case answer.ApplicationproblemJSON400 != nil:
-		return admitted{faults: *answer.ApplicationproblemJSON400.Errors}
+		return client.Student{}, faultsError(*answer.ApplicationproblemJSON400.Errors)
+	default:
+		return client.Student{}, fmt.Errorf("admit: %s", answer.Body)
 	}
-	log.Fatalf("admit: %s", answer.Body)
-	return admitted{}
 }

@@ -29,11 +29,11 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // an unprivileged PostgreSQL must reach its folder inside
+	if err := os.Chmod(dir, 0o755); err != nil { // an unprivileged PostgreSQL must reach its folder inside
 		return 0, err
 	}
 	program := filepath.Join(dir, "rollcall")
-	if output, err := exec.CommandContext(ctx, "go", "build", "-o", program, "../../cmd/rollcall").CombinedOutput(); err != nil { //nolint:gosec // this repository's own program
+	if output, err := exec.CommandContext(ctx, "go", "build", "-o", program, "../../cmd/rollcall").CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build the server: %w\n%s", err, output)
 	}
 	stop, err := serve(ctx, program, dir)
@@ -46,7 +46,7 @@ func run(m *testing.M) (code int, err error) {
 
 // serve starts the demo on a free port, and sets baseURL when it is ready.
 func serve(ctx context.Context, program, dir string) (stop func() error, err error) {
-	server := exec.CommandContext(ctx, program, "dev") //nolint:gosec // the program that was just built
+	server := exec.CommandContext(ctx, program, "dev")
 	server.Env = append(os.Environ(), "ROLLCALL_ADDR=127.0.0.1:0", "ROLLCALL_DATA_DIR="+filepath.Join(dir, "data"), "DATABASE_URL=")
 	output, err := server.StdoutPipe()
 	if err != nil {

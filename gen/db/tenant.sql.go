@@ -105,6 +105,20 @@ func (q *Queries) ListTenants(ctx context.Context) ([]ControlTenant, error) {
 	return items, nil
 }
 
+const noteKey = `-- name: NoteKey :one
+insert into control.installation as i (key_digest) values ($1)
+on conflict (only_row) do update set key_digest = i.key_digest
+returning key_digest
+`
+
+// The digest of the installation's key; the first one that is noted stays.
+func (q *Queries) NoteKey(ctx context.Context, keyDigest []byte) ([]byte, error) {
+	row := q.db.QueryRow(ctx, noteKey, keyDigest)
+	var key_digest []byte
+	err := row.Scan(&key_digest)
+	return key_digest, err
+}
+
 const setTenantStatus = `-- name: SetTenantStatus :execrows
 update control.tenants set status = $1, updated_at = now(),
     sessions_since = case when status = 'suspended' and $1 = 'active' then now() else sessions_since end

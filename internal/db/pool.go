@@ -33,7 +33,7 @@ type node struct {
 func openNode(ctx context.Context, url string, config Config, breaker *resilience.Breaker) (*node, error) {
 	pc, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("read the database URL: %w", err)
+		return nil, fmt.Errorf("read DATABASE_URL (it should be like postgres://user:password@host:5432/database): %w", err)
 	}
 	pc.MaxConns = config.MaxConns
 	pc.PingTimeout = pingTimeout
