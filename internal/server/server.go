@@ -85,14 +85,18 @@ type Dependencies struct {
 	Demo []DemoSignIn
 }
 
-// New puts the server together. An error is a fault of the program: document and generated code do not fit.
-func New(d Dependencies) (http.Handler, error) {
+func newEcho(d Dependencies) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = clientAddress(d.TrustedProxies)
 	e.Binder = validatedBinder{}
 	e.HTTPErrorHandler = renderer{log: d.Log}.render
+	return e
+}
 
+// New puts the server together. An error is a fault of the program: document and generated code do not fit.
+func New(d Dependencies) (http.Handler, error) {
+	e := newEcho(d)
 	measured, err := newRequests(d.Metrics)
 	if err != nil {
 		return nil, err
