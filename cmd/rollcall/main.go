@@ -57,8 +57,8 @@ func realMain() error {
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "rollcall",
-		Short:         "A school ERP's HTTP API for many school groups",
+		Use:   "rollcall",
+		Short: "A school ERP's HTTP API for many school groups",
 		Long: `A school ERP's HTTP API for many school groups, and the tools to run it.
 
 To look at it:     rollcall dev
