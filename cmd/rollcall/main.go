@@ -78,7 +78,7 @@ What is in effect: rollcall config`,
 	}
 	root.AddCommand(serveCommand(), devCommand(), tenantCommand(configuredDatabase),
 		userCommand(configuredDatabase), migrateCommand(configuredDatabase), jobsCommand(configuredDatabase), auditCommand(configuredDatabase),
-		seedCommand(configuredDatabase), plansCommand(configuredDatabase), replayCommand(), versionCommand(), configCommand())
+		seedCommand(configuredDatabase), plansCommand(configuredDatabase), replayCommand(), studentCommand(configuredDatabase), versionCommand(), configCommand())
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
