@@ -34,7 +34,9 @@ type Persons struct {
 }
 
 // all are the ids of the persons.
-func (p Persons) all() []uuid.UUID { return append(append([]uuid.UUID{p.Student}, p.Guardians...), p.Users...) }
+func (p Persons) all() []uuid.UUID {
+	return append(append([]uuid.UUID{p.Student}, p.Guardians...), p.Users...)
+}
 
 // find finds the persons, and locks the student.
 func find(ctx context.Context, raw db.Raw, student uuid.UUID) (p Persons, status string, err error) {

@@ -26,7 +26,9 @@ func SealAadhar(box *seal.Box, tenant, student uuid.UUID, number *string) Sealed
 	}
 }
 
-func aadharPlace(tenant, student uuid.UUID) string { return aadharDomain(tenant) + " " + student.String() }
+func aadharPlace(tenant, student uuid.UUID) string {
+	return aadharDomain(tenant) + " " + student.String()
+}
 
 func aadharDomain(tenant uuid.UUID) string { return "students.aadhar " + tenant.String() }
 
