@@ -53,13 +53,13 @@ ROLLCALL_DRAIN_DELAY, listening; requests in flight are finished. All variables:
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), c, document, newLog(document, false), func(net.Addr) {})
+			return serve(cmd.Context(), c, document, newLog(document, false), nil, func(net.Addr) {})
 		},
 	}
 }
 
-// serve runs the service until ctx ends. ready is called when requests are served.
-func serve(ctx context.Context, c config.Config, document *contract.Contract, log *slog.Logger, ready func(net.Addr)) error {
+// serve runs the service until ctx ends. demo are sign-ins that its docs show; ready is called when requests are served.
+func serve(ctx context.Context, c config.Config, document *contract.Contract, log *slog.Logger, demo []server.DemoSignIn, ready func(net.Addr)) error {
 	if err := c.RequireKey(); err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 	}
 	targets := webhook.NewTargets(c.WebhookAllow)
 	defer targets.Close()
-	s := &service{config: c, document: document, box: box, targets: targets, log: log, metrics: server.NewMetrics(), lifecycle: server.NewLifecycle()}
+	s := &service{config: c, document: document, demo: demo, box: box, targets: targets, log: log, metrics: server.NewMetrics(), lifecycle: server.NewLifecycle()}
 	defer s.close()
 	if err := s.startTracing(ctx); err != nil {
 		return err
@@ -102,6 +102,7 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 type service struct {
 	config    config.Config
 	document  *contract.Contract
+	demo      []server.DemoSignIn
 	box       *seal.Box
 	targets   *webhook.Targets
 	log       *slog.Logger
@@ -154,7 +155,7 @@ func (s *service) handler(ctx context.Context) (http.Handler, error) {
 		Sessions:       auth.Limits{Idle: s.config.SessionIdle, Lifetime: s.config.SessionLifetime},
 		Concurrency:    server.Concurrency{Requests: s.config.MaxRequests, Tenant: s.config.TenantRequests},
 		WebhookTargets: s.targets, Lifecycle: s.lifecycle, Metrics: s.metrics, MetricsElsewhere: s.config.MetricsAddr != "",
-		ValidateResponses: s.config.ValidateResponses, Tracer: s.tracing.Tracer(),
+		ValidateResponses: s.config.ValidateResponses, Tracer: s.tracing.Tracer(), Demo: s.demo,
 	})
 }
 

@@ -48,8 +48,7 @@ func openNode(ctx context.Context, url string, config Config, breaker *resilienc
 	}
 	pc.BeforeConnect = (&detector{pooler: config.Pooler, log: config.Log}).beforeConnect
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-		registerDate(conn.TypeMap())
-		registerUTC(conn.TypeMap())
+		RegisterTypes(conn.TypeMap())
 		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)

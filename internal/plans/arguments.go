@@ -246,6 +246,7 @@ var values = map[string][]string{
 	"UpdateStudentUser.id":                 {"(select user_id from students s where s.id = a.student_id)"},
 	"UpdateStudentUser.email":              {"null"},
 	"UnlinkGuardians.ids":                  {"array[a.guardian_id]"},
+	"DeleteLoneGuardians.ids":              {"array(select id from guardians where user_id is null order by id limit 4)"},
 	"PlacesForAdmission.institution_ids":   {"array[a.institution_id]"},
 	"PlacesForAdmission.academic_year_ids": {"array[a.academic_year_id]"},
 	"PlacesForAdmission.class_ids":         {"array[a.class_id]"},

@@ -81,6 +81,8 @@ type Dependencies struct {
 	MetricsElsewhere bool
 	// ValidateResponses makes an answer that is not what the document says a 500. It is for tests and for hunting faults.
 	ValidateResponses bool
+	// Demo are sign-ins that the page of the docs shows, where they were made for everybody.
+	Demo []DemoSignIn
 }
 
 // New puts the server together. An error is a fault of the program: document and generated code do not fit.
@@ -88,6 +90,7 @@ func New(d Dependencies) (http.Handler, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = clientAddress(d.TrustedProxies)
+	e.Binder = validatedBinder{}
 	e.HTTPErrorHandler = renderer{log: d.Log}.render
 
 	measured, err := newRequests(d.Metrics)
@@ -132,7 +135,7 @@ func New(d Dependencies) (http.Handler, error) {
 		return nil, err
 	}
 	refuseShadowed(e, d.Contract)
-	if err := (system{contract: d.Contract}).register(e); err != nil {
+	if err := (system{contract: d.Contract, demo: d.Demo}).register(e); err != nil {
 		return nil, err
 	}
 	e.GET("/readyz", health{db: d.DB, limiter: d.Limiter, lifecycle: d.Lifecycle, asking: &singleflight.Group{}}.ready)
