@@ -58,8 +58,9 @@ const selectPosition = `select (case current_setting('synchronous_commit') when 
 	else pg_current_wal_flush_lsn() end)::text`
 
 // notePosition reads the result of selectPosition.
-func notePosition(ctx context.Context, results pgx.BatchResults) error {
-	if err := results.QueryRow().Scan(&requestOf(ctx).position); err != nil {
+func notePosition(ctx context.Context, r *replies) error {
+	found, err := r.rows()
+	if err := (row{found, err}).Scan(&requestOf(ctx).position); err != nil {
 		return fmt.Errorf("note the position: %w", err)
 	}
 	return nil
