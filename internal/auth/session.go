@@ -35,7 +35,7 @@ func (h *Handler) Authenticate(ctx context.Context, c Credential) (Principal, er
 		return Principal{}, errNotSignedIn
 	}
 	scope := db.Tenant(token.Tenant)
-	row, err := db.InTxValue(ctx, h.DB, scope, db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.LiveSessionRow, error) {
+	row, err := db.Read(ctx, h.DB, scope, func(ctx context.Context, q *db.Queries) (gendb.LiveSessionRow, error) {
 		return q.LiveSession(ctx, gendb.LiveSessionParams{
 			TokenHash: token.Hash(), Transport: string(c.Transport), IdleSeconds: h.Limits.Idle.Seconds(), FreshSeconds: freshFor.Seconds(),
 		})
@@ -45,7 +45,7 @@ func (h *Handler) Authenticate(ctx context.Context, c Credential) (Principal, er
 	}
 	if err == nil && row.IsStale {
 		err = h.DB.InTx(ctx, scope, db.Options{}, func(ctx context.Context, q *db.Queries) error {
-			return q.TouchSession(ctx, row.ID)
+			return q.TouchSession(db.Last(ctx), row.ID)
 		})
 	}
 	if err != nil {
@@ -139,7 +139,7 @@ func (h *Handler) GetSession(ctx context.Context, _ api.GetSessionRequestObject)
 }
 
 func (h *Handler) tenantOf(ctx context.Context, p Principal) (gendb.ControlTenant, error) {
-	return db.InTxValue(ctx, h.DB, db.Control, db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.ControlTenant, error) {
+	return db.Read(ctx, h.DB, db.Control, func(ctx context.Context, q *db.Queries) (gendb.ControlTenant, error) {
 		return q.TenantByID(ctx, p.Tenant)
 	})
 }

@@ -89,7 +89,7 @@ func (l *line) nextName(s statement) string {
 		return ""
 	}
 	l.named++
-	return "s" + strconv.Itoa(l.named)
+	return "rollcall_" + strconv.Itoa(l.named)
 }
 
 // forget makes everything unknown, at first and after the server found a prepared statement to be stale. What begins and ends

@@ -39,19 +39,21 @@ func transactionOf(ctx context.Context) *transaction {
 	return ctx.Value(insideKey{}).(*transaction) //nolint:forcetypeassert // a statement outside a transaction is a fault of ours
 }
 
-type lastKey struct{}
+type (
+	lastKey    struct{}
+	notLastKey struct{}
+)
 
 // Last is the context for the last statement of a transaction: commit travels with it. It is for a statement after which nothing
 // can be decided any more, since an error that work returns then comes too late; after a read-only transaction that matters
 // to nobody. Statements that follow fail.
 func Last(ctx context.Context) context.Context { return context.WithValue(ctx, lastKey{}, true) }
 
-// NotLast takes Last back: whoever hands the context on has something to add.
-func NotLast(ctx context.Context) context.Context { return context.WithValue(ctx, lastKey{}, false) }
+// NotLast is the context for work whose last statement is not the transaction's: whoever hands it on has something to add.
+func NotLast(ctx context.Context) context.Context { return context.WithValue(ctx, notLastKey{}, true) }
 
 func isLast(ctx context.Context) bool {
-	last, _ := ctx.Value(lastKey{}).(bool)
-	return last
+	return ctx.Value(lastKey{}) != nil && ctx.Value(notLastKey{}) == nil
 }
 
 var (

@@ -82,6 +82,11 @@ func InTxValue[T any](ctx context.Context, d *DB, scope Scope, opts Options, wor
 	return value, nil
 }
 
+// Read runs a read-only transaction of one statement, which is one exchange with the server (Last).
+func Read[T any](ctx context.Context, d *DB, scope Scope, statement func(ctx context.Context, q *Queries) (T, error)) (T, error) {
+	return InTxValue(ctx, d, scope, ReadOnly, func(ctx context.Context, q *Queries) (T, error) { return statement(Last(ctx), q) })
+}
+
 // attempt is one try: the statements of work, with which begin travels, and commit.
 func (d *DB) attempt(ctx context.Context, on *node, scope Scope, opts Options, work Func) error {
 	conn, err := on.acquire(ctx)
