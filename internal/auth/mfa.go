@@ -136,6 +136,7 @@ func (h *Handler) ActivateMfa(ctx context.Context, request api.ActivateMfaReques
 		return nil, err
 	}
 	p.hasFactor = true
+	h.Memory.forgetUser(p.Tenant, p.User)
 	in := signIn(p)
 	return api.ActivateMfa200JSONResponse{
 		Body: api.MfaActivation{
@@ -189,6 +190,7 @@ func (h *Handler) VerifyMfa(ctx context.Context, request api.VerifyMfaRequestObj
 	if err != nil {
 		return nil, err
 	}
+	h.Memory.forgetUser(p.Tenant, p.User)
 	return api.VerifyMfa200JSONResponse{
 		Body: signIn(p), Headers: api.VerifyMfa200ResponseHeaders{SetCookie: cookie(p.Transport, p.token, p.SessionExpiresAt)},
 	}, nil
@@ -235,6 +237,7 @@ func (h *Handler) DisableMfa(ctx context.Context, _ api.DisableMfaRequestObject)
 	if err != nil {
 		return nil, err
 	}
+	h.Memory.forgetUser(p.Tenant, p.User)
 	return api.DisableMfa204Response{}, nil
 }
 

@@ -34,7 +34,7 @@ func (h *Handler) Authenticate(ctx context.Context, c Credential) (Principal, er
 	if err != nil {
 		return Principal{}, errNotSignedIn
 	}
-	scope := db.Tenant(token.Tenant)
+	scope, seen := db.Tenant(token.Tenant), h.Memory.seen()
 	row, err := db.Read(ctx, h.DB, scope, func(ctx context.Context, q *db.Queries) (gendb.LiveSessionRow, error) {
 		return q.LiveSession(ctx, gendb.LiveSessionParams{
 			TokenHash: token.Hash(), Transport: string(c.Transport), IdleSeconds: h.Limits.Idle.Seconds(), FreshSeconds: freshFor.Seconds(),
@@ -55,7 +55,9 @@ func (h *Handler) Authenticate(ctx context.Context, c Credential) (Principal, er
 	if err != nil {
 		return Principal{}, err
 	}
-	return principalOf(c.Transport, token, row, grants), nil
+	p := principalOf(c.Transport, token, row, grants)
+	h.Memory.remember(c.Digest(), seen, p, row.State)
+	return p, nil
 }
 
 func principalOf(transport api.Transport, token Token, row gendb.LiveSessionRow, grants Grants) Principal {
@@ -120,6 +122,7 @@ func (h *Handler) Logout(ctx context.Context, _ api.LogoutRequestObject) (api.Lo
 	if err != nil {
 		return nil, err
 	}
+	h.Memory.forgetUser(p.Tenant, p.User)
 	return api.Logout204Response{Headers: api.Logout204ResponseHeaders{SetCookie: noCookie(p.Transport)}}, nil
 }
 
@@ -200,6 +203,7 @@ func (h *Handler) RevokeSession(ctx context.Context, request api.RevokeSessionRe
 
 // EndSessionOf ends a session of a user of the caller's tenant. One that is not this user's is not there.
 func (h *Handler) EndSessionOf(ctx context.Context, user, session uuid.UUID) error {
+	defer h.Memory.forgetUser(From(ctx).Tenant, user)
 	return h.DB.InTx(ctx, Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) error {
 		found, err := q.RevokeSession(ctx, session, user)
 		if err != nil {

@@ -34,6 +34,9 @@ func (d *DB) WithPosition(ctx context.Context) context.Context {
 	return context.WithValue(ctx, requestKey{}, &request{})
 }
 
+// HasReplica reports whether there is a replica for reads.
+func (d *DB) HasReplica() bool { return d.replica != nil }
+
 // AllowReplica lets the read-only transactions that follow in a request run on the replica.
 func AllowReplica(ctx context.Context) {
 	if r := requestOf(ctx); r != nil {

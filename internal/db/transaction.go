@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -95,25 +96,35 @@ func (t *transaction) send(ctx context.Context, work []statement) (*replies, err
 	switch {
 	case t.last != nil:
 		return nil, errOver
-	case !t.begun && t.failure != nil:
+	case t.begun:
+		return t.exchange(ctx, nil, work)
+	case t.failure != nil:
 		return nil, t.failure
 	}
 	opening, err := t.opening(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if !t.line.knows(opening) || !t.line.knows(work) {
+	if !t.knows(opening) || !t.line.knows(work) {
 		if err := t.begin(ctx); err != nil {
 			return nil, err
 		}
-		opening = nil
+		return t.exchange(ctx, nil, work)
 	}
-	return t.exchange(ctx, opening, work)
+	r, err := t.exchange(ctx, opening, work)
+	if err == nil {
+		t.hasBegun()
+	}
+	return r, err
 }
 
-// exchange sends statements, and reads the replies to the opening.
-func (t *transaction) exchange(ctx context.Context, opening, work []statement) (*replies, error) {
-	all := append(opening, work...) //nolint:gocritic // opening is made for this
+// exchange sends statements, and reads the replies to those of the opening.
+func (t *transaction) exchange(ctx context.Context, opening []step, work []statement) (*replies, error) {
+	all := make([]statement, 0, len(opening)+len(work)+1)
+	for _, s := range opening {
+		all = append(all, s.statement)
+	}
+	all = append(all, work...)
 	commits := isLast(ctx)
 	if commits {
 		all = append(all, statement{sql: commitStatement})
@@ -137,10 +148,27 @@ func (t *transaction) exchange(ctx context.Context, opening, work []statement) (
 	if commits {
 		t.last = r
 	}
-	if len(opening) > 0 {
-		return r, t.opened(ctx, r)
+	for _, s := range opening {
+		if err := s.read(r); err != nil {
+			return nil, t.refused(r, err)
+		}
 	}
 	return r, nil
+}
+
+// refused is a transaction that does not begin, and what that means.
+func (t *transaction) refused(r *replies, err error) error {
+	_ = t.note(first(r.err, err))
+	t.failure = err
+	_ = r.close()
+	return err
+}
+
+func (t *transaction) hasBegun() {
+	t.begun = true
+	if t.phase == phaseBegin {
+		t.phase = phaseWork
+	}
 }
 
 // note keeps the first failure of an exchange. What the server has answered with an error, it has not committed.
@@ -197,20 +225,36 @@ func (t *transaction) commit(ctx context.Context) error {
 	return nil
 }
 
-// begin begins the transaction in an exchange of its own.
+// begin begins the transaction on its own. A step that needs the tenant's tables in sight to be described comes after the others.
 func (t *transaction) begin(ctx context.Context) error {
-	if t.begun {
+	switch {
+	case t.begun:
 		return nil
+	case t.failure != nil:
+		return t.failure
 	}
 	opening, err := t.opening(ctx)
 	if err != nil {
 		return err
 	}
-	r, err := t.exchange(NotLast(ctx), opening, nil)
-	if err != nil {
-		return err
+	outside := len(opening)
+	for outside > 0 && opening[outside-1].inside && !t.knows(opening[outside-1:]) {
+		outside--
 	}
-	return t.ended(r, r.close())
+	for _, steps := range [][]step{opening[:outside], opening[outside:]} {
+		if len(steps) == 0 {
+			continue
+		}
+		r, err := t.exchange(NotLast(ctx), steps, nil)
+		if err == nil {
+			err = t.ended(r, r.close())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	t.hasBegun()
+	return nil
 }
 
 // connection is the connection of the transaction, which has begun.
@@ -258,53 +302,57 @@ const enterControl = `select set_config('search_path', 'control', true), '',
 	set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
 	set_config('lock_timeout', $2, true), set_config('rollcall.actor', $3, true)`
 
-// opening are the statements that begin the transaction; none when it has begun.
-func (t *transaction) opening(ctx context.Context) ([]statement, error) {
-	if t.begun {
-		return nil, nil
-	}
+// step is a statement of the opening.
+type step struct {
+	statement
+
+	inside bool // needs tables of the tenant
+	read   func(r *replies) error
+}
+
+func (t *transaction) knows(steps []step) bool {
+	return !slices.ContainsFunc(steps, func(s step) bool { return t.line.known[s.sql] == nil })
+}
+
+// opening are the steps that begin the transaction.
+func (t *transaction) opening(ctx context.Context) ([]step, error) {
 	enter, err := t.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
-	opening := []statement{{sql: t.opts.begin()}, enter}
-	if t.notesPosition(ctx) {
-		opening = append(opening, statement{sql: selectPosition})
+	g := t.guard(ctx)
+	opening := []step{
+		{statement: statement{sql: t.opts.begin()}, read: executed},
+		{statement: enter, read: func(r *replies) error { return t.entered(r, g) }},
 	}
-	return opening, nil
+	if t.opts.position == "" && notesPosition(ctx) {
+		opening = append(opening, step{statement: statement{sql: selectPosition}, read: func(r *replies) error { return notePosition(ctx, r) }})
+	}
+	if g == nil {
+		return opening, nil
+	}
+	if g.Tenant != t.scope.tenant {
+		return nil, ErrStale // it can only be asked there
+	}
+	asks, err := g.statement(ctx)
+	return append(opening, step{statement: asks, inside: true, read: g.answered}), err
 }
 
-// opened reads the replies to the opening.
-func (t *transaction) opened(ctx context.Context, r *replies) error {
+func executed(r *replies) error {
 	_, err := r.exec()
-	if err == nil {
-		if _, err = r.exec(); t.scope != Control && sqlState(err) == noSuchRole {
-			return t.refused(r, err, ErrTenantUnavailable)
-		}
-	}
-	if err == nil && t.notesPosition(ctx) {
-		err = notePosition(ctx, r)
-	}
-	if err != nil {
-		return t.refused(r, err, err)
-	}
-	t.begun = true
-	if t.phase == phaseBegin {
-		t.phase = phaseWork
-	}
-	return nil
+	return err
 }
 
-// refused is a transaction that does not begin, and what that means.
-func (t *transaction) refused(r *replies, err, meaning error) error {
-	_ = t.note(err)
-	t.failure = meaning
-	_ = r.close()
-	return meaning
-}
-
-func (t *transaction) notesPosition(ctx context.Context) bool {
-	return t.opts.position == "" && notesPosition(ctx)
+// entered reads the reply to what enters the scope.
+func (t *transaction) entered(r *replies, g *Guard) error {
+	err := executed(r)
+	switch {
+	case t.scope == Control || sqlState(err) != noSuchRole:
+		return err
+	case g != nil:
+		return ErrStale // the tenant was suspended meanwhile
+	}
+	return ErrTenantUnavailable
 }
 
 // enter is the statement that enters the scope.
