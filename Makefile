@@ -4,12 +4,17 @@
 SHELL      := /bin/bash -o pipefail
 GENERATE   := go tool -modfile=internal/tools/generate.mod
 LINT       := go tool -modfile=internal/tools/lint.mod
+BENCHSTAT  := go tool -modfile=internal/tools/bench.mod benchstat
 GENERATED  := gen internal/contract/openapi.yaml
 REDOCLY    := npx --yes @redocly/cli@2.77.0
 TESTFLAGS  ?=
 FUZZTIME   ?= 30s
 REPORT     := $(CURDIR)/bin/test-report.tsv
 FUZZSECONDS ?= 300
+BENCHFLAGS ?=
+GROWTHFLAGS ?=
+MICRO      ?= ./internal/contract/... ./internal/db ./internal/audit ./internal/masklog
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .PHONY: help
 help: ## List the targets
@@ -25,6 +30,11 @@ run: ## Serve the demo school on http://127.0.0.1:8080, with a database of its o
 build: ## Build bin/rollcall
 	@CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/rollcall
 
+.PHONY: release
+release: ## Build bin/rollcall to be given away: static, stripped, with its version (VERSION, or git's tag)
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X github.com/rollcall-erp/rollcall/internal/version.stamped=$(VERSION)' -o bin/rollcall ./cmd/rollcall
+	@bin/rollcall version
+
 .PHONY: generate
 generate: ## Regenerate gen/ from openapi.yaml, queries/ and schema/
 	@mkdir -p gen/api gen/client gen/db
@@ -34,9 +44,10 @@ generate: ## Regenerate gen/ from openapi.yaml, queries/ and schema/
 	@$(GENERATE) sqlc generate
 
 .PHONY: test
-test: test-tools ## Run all tests, with the race detector, on a real PostgreSQL, a real Redis and a real browser
+test: test-tools build ## Run all tests, with the race detector, on a real PostgreSQL, a real Redis and a real browser
 	@mkdir -p bin && rm -f $(REPORT)
-	@ROLLCALL_TEST_REPORT=$(REPORT) go test -race -shuffle=on -timeout 20m $(TESTFLAGS) ./...; status=$$?; \
+	@export ROLLCALL_TEST_REPORT=$(REPORT); go test -race -shuffle=on -timeout 20m $(TESTFLAGS) ./...; status=$$?; \
+	internal/tools/schemathesis/run.sh 120 --seed 1 || status=1; \
 	[ ! -f $(REPORT) ] || awk -F '\t' -f internal/testreport/summary.awk $(REPORT); exit $$status
 
 .PHONY: test-pooler
@@ -81,11 +92,27 @@ fmt: ## Format the Go code
 	@$(LINT) golangci-lint fmt
 
 .PHONY: bench
-bench: ## Run the micro-benchmarks (docs/performance.md)
-	go test -run '^$$' -bench . -benchmem ./internal/contract/... ./internal/db ./internal/audit
+bench: build ## Measure the service against a Go floor and pgbench; the figures go into docs/performance.md (twelve minutes, and ten more the first time)
+	@CGO_ENABLED=0 go build -trimpath -o bin/bench-run ./internal/bench
+	@bin/bench-run -write docs/performance.md -plot docs/performance.svg $(BENCHFLAGS)
+
+.PHONY: growth
+growth: build ## Measure what more rows and more tenants cost; the figures go into docs/scale.md (about an hour: it makes 2,000,000 students and 1,000 tenants)
+	@CGO_ENABLED=0 go build -trimpath -o bin/bench-run ./internal/bench
+	@bin/bench-run growth -write docs/scale.md -plot docs/growth.svg $(GROWTHFLAGS)
+
+.PHONY: bench-micro
+bench-micro: ## Run the micro-benchmarks five times, and compare with the run before
+	@mkdir -p bin && if [ -f bin/bench.txt ]; then mv bin/bench.txt bin/bench-before.txt; fi
+	go test -run '^$$' -bench . -benchmem -count 5 $(MICRO) | tee bin/bench.txt
+	@if [ -f bin/bench-before.txt ]; then $(BENCHSTAT) bin/bench-before.txt bin/bench.txt; fi
+
+.PHONY: startup
+startup: ## Measure how long a start takes with 1,000 tenants, which are made first (docs/operate.md; a quarter of an hour)
+	ROLLCALL_BENCH_TENANTS=1000 go test -run '^$$' -bench Serve_ready -benchtime 10x -timeout 1h ./cmd/rollcall
 
 .PHONY: indexes
-indexes: build ## Measure every query on 200,000 students, with and without the indexes (docs/indexes.md; about half an hour)
+indexes: build ## Measure every query on 200,000 students, with and without the indexes (docs/indexes.md; a quarter of an hour)
 	bin/rollcall plans --compare --students 200000 --write docs/indexes.md
 
 .PHONY: fuzz
@@ -95,15 +122,17 @@ fuzz: ## Fuzz decoder, normaliser, body check and cursor, FUZZTIME each
 	go test -run '^$$' -fuzz FuzzCheckBody -fuzztime $(FUZZTIME) ./internal/contract
 	go test -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME) ./internal/page
 
-# The race detector needs a C compiler, the test of /docs a browser, shared limits Redis, the pooler PgBouncer. Debian's are installed when we may; otherwise the
+# The race detector needs a C compiler, the test of /docs a browser, shared limits Redis, the pooler PgBouncer, Schemathesis Python. Debian's are installed when we may; otherwise the
 # message says what is missing.
-.PHONY: test-tools browser
-test-tools: browser client-ts ## Install what only the tests need, if it is missing (Debian, as root)
+.PHONY: test-tools browser python
+test-tools: browser client-ts python ## Install what only the tests need, if it is missing (Debian, as root)
 	@$(call need,gcc,gcc libc6-dev,a C compiler for the race detector)
 	@$(call need,redis-server,redis-server,Redis for the limits that instances share)
 	@$(call need,pgbouncer /usr/sbin/pgbouncer,pgbouncer,PgBouncer for the tests behind it)
 browser:
 	@$(call need,chromium chromium-browser google-chrome,chromium,a browser for the test of /docs)
+python:
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(call need,python3-venv,python3 python3-venv,Python with venv for Schemathesis); }
 
 # need: any of the commands $(1) is there, or Debian's packages $(2) are installed, or $(3) is named as missing.
 need = if command -v $(1) >/dev/null; then exit 0; fi; \
@@ -118,14 +147,18 @@ client-ts: ## Make the TypeScript types of openapi.yaml, and compile the example
 	@$(call need,npm,nodejs npm,Node.js for the TypeScript client)
 	@cd docs/client-typescript && npm ci --silent --no-fund --no-audit && npm run --silent types && npm run --silent build
 
+.PHONY: docs-images
+docs-images: browser ## Write the screenshots of /docs, on a phone and on a desktop, into docs/images
+	@mkdir -p docs/images
+	ROLLCALL_DOCS_IMAGES=$(CURDIR)/docs/images go test -count=1 -run TestDocs_workInARealBrowser ./internal/server
+
 .PHONY: api-changelog
 api-changelog: ## Write docs/api-changelog.md: openapi.yaml against the last released document
 	@internal/tools/api-changes.sh changelog > docs/api-changelog.md
 
 .PHONY: schemathesis
-schemathesis: build ## Run Schemathesis on a demo school of its own, FUZZSECONDS long
-	@$(call need,python3,python3 python3-venv,Python for Schemathesis)
-	@internal/tools/schemathesis/run.sh $(FUZZSECONDS)
+schemathesis: build python ## Run Schemathesis on a demo school of its own, FUZZSECONDS long, with the dice of SEED
+	@internal/tools/schemathesis/run.sh $(FUZZSECONDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: check-generators
 check-generators: ## Check that other generators make clients of openapi.yaml that compile (npm, PyPI)

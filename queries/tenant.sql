@@ -9,6 +9,10 @@ returning id, slug, name, status, created_at, updated_at, require_mfa, sessions_
 -- plan: up to 10000 rows, looks at every tenant
 select id, slug, name, status, created_at, updated_at, require_mfa, sessions_since from control.tenants order by slug;
 
+-- name: CountTenants :many
+-- plan: up to 10000 rows, looks at every tenant
+select status, count(*) from control.tenants group by status;
+
 -- name: TenantBySlug :one
 select id, slug, name, status, created_at, updated_at, require_mfa, sessions_since from control.tenants where slug = @slug;
 
@@ -25,3 +29,9 @@ where id = @id;
 update control.tenants set status = @status, updated_at = now(),
     sessions_since = case when status = 'suspended' and @status = 'active' then now() else sessions_since end
 where id = @id and status = any(@expected::text[]);
+
+-- name: NoteKey :one
+-- The digest of the installation's key; the first one that is noted stays.
+insert into control.installation as i (key_digest) values (@key_digest)
+on conflict (only_row) do update set key_digest = i.key_digest
+returning key_digest;

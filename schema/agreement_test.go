@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 var stored = map[string][]string{
 	"InstitutionCreate": {"institutions"}, "InstitutionPatch": {"institutions"},
 	"AcademicYearCreate": {"academic_years"}, "AcademicYearPatch": {"academic_years"},
-	"ClassCreate": {"classes"}, "ClassPatch": {"classes"},
+	"SchoolClassCreate": {"classes"}, "SchoolClassPatch": {"classes"},
 	"SectionCreate": {"sections"}, "SectionPatch": {"sections"},
 	"SubjectCreate": {"subjects"}, "SubjectPatch": {"subjects"},
 	"ExamCreate": {"exams"}, "ExamPatch": {"exams"}, "ExamPaperInput": {"exam_papers"}, "GradingBand": {"grading_bands"},
@@ -48,7 +48,7 @@ var stored = map[string][]string{
 
 // shown are the schemas of answers that are rows.
 var shown = map[string][]string{
-	"Institution": {"institutions"}, "AcademicYear": {"academic_years"}, "Class": {"classes"}, "Section": {"sections"}, "Subject": {"subjects"},
+	"Institution": {"institutions"}, "AcademicYear": {"academic_years"}, "SchoolClass": {"classes"}, "Section": {"sections"}, "Subject": {"subjects"},
 	"Term": {"terms"}, "Holiday": {"holidays"}, "RegisterEntry": {"attendance_marks", "students"}, "StudentAttendance": {"attendance_marks"}, "Correction": {"attendance_corrections", "students"},
 	"Exam": {"exams"}, "ExamPaper": {"exam_papers"}, "ExamResult": {"exam_results", "students", "enrollments"}, "ExamPublication": {"exam_publications"},
 	"ReportCard": {"report_cards"},
@@ -293,6 +293,8 @@ func candidatesFor(property *openapi3.Schema, col column) []any {
 		return textsAbout(property, col)
 	case property.Type.Is("string") && col.Type == "numeric":
 		return decimals
+	case property.Type.Is("array") && col.Type == "text[]":
+		return listsAbout(property, col)
 	}
 	return nil // types without limits of their own: uuid, date, boolean, jsonb (which has its own test)
 }
@@ -367,6 +369,15 @@ func textsAbout(property *openapi3.Schema, col column) []any {
 	return all
 }
 
+// listsAbout are an empty list, and lists of one text about every limit of the items.
+func listsAbout(property *openapi3.Schema, col column) []any {
+	all := []any{[]any{}}
+	for _, text := range textsAbout(property.Items.Value, col) {
+		all = append(all, []any{text})
+	}
+	return all
+}
+
 // emailsOf are well-formed addresses of these lengths: whether one is well-formed is the document's to say alone.
 func emailsOf(lengths map[int]bool) []string {
 	var all []string
@@ -398,6 +409,13 @@ var cast = map[string]string{"numeric": "::text::numeric"}
 func asArgument(value any) any {
 	if n, ok := value.(float64); ok {
 		return int64(n)
+	}
+	if list, ok := value.([]any); ok {
+		texts := []string{}
+		for _, item := range list {
+			texts = append(texts, item.(string))
+		}
+		return texts
 	}
 	return value
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/devdb"
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/seed"
+	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
 )
 
@@ -78,7 +79,7 @@ func dev(ctx context.Context, c config.Config, out io.Writer) (err error) {
 // serveDemo serves; when the wished port is taken by somebody else it takes a free one and says so.
 func serveDemo(ctx context.Context, c config.Config, document *contract.Contract, log *slog.Logger, out io.Writer) error {
 	welcome := func(addr net.Addr) { printWelcome(out, addr) }
-	err := serve(ctx, c, document, log, welcome)
+	err := serve(ctx, c, document, log, demoSignIns(), welcome)
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return err
 	}
@@ -88,7 +89,15 @@ func serveDemo(ctx context.Context, c config.Config, document *contract.Contract
 	}
 	fmt.Fprintf(out, "%s is in use; taking a free port.\n", c.Addr)
 	c.Addr = net.JoinHostPort(host, "0")
-	return serve(ctx, c, document, log, welcome)
+	return serve(ctx, c, document, log, demoSignIns(), welcome)
+}
+
+func demoSignIns() []server.DemoSignIn {
+	var all []server.DemoSignIn
+	for _, s := range seed.SignIns() {
+		all = append(all, server.DemoSignIn{Tenant: s.Tenant, Email: s.Email, Role: s.Role, Password: seed.DemoPassword})
+	}
+	return all
 }
 
 func stopDatabase(ctx context.Context, postgres *devdb.Server) error {

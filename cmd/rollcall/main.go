@@ -59,6 +59,15 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "rollcall",
 		Short:         "A school ERP's HTTP API for many school groups",
+		Long: `A school ERP's HTTP API for many school groups, and the tools to run it.
+
+To look at it:     rollcall dev
+To run it:         set DATABASE_URL and ROLLCALL_ENCRYPTION_KEY (openssl rand -base64 32), then
+                   rollcall migrate up
+                   rollcall tenant create north --name "North School Group"
+                   rollcall user create head@north.example --tenant north --role admin
+                   rollcall serve
+What is in effect: rollcall config`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		// Whoever runs a command is who writes, for the audit trail.
@@ -69,8 +78,29 @@ func rootCommand() *cobra.Command {
 	}
 	root.AddCommand(serveCommand(), devCommand(), tenantCommand(configuredDatabase),
 		userCommand(configuredDatabase), migrateCommand(configuredDatabase), jobsCommand(configuredDatabase), auditCommand(configuredDatabase),
-		seedCommand(configuredDatabase), plansCommand(configuredDatabase), replayCommand())
+		seedCommand(configuredDatabase), plansCommand(configuredDatabase), replayCommand(), versionCommand(), configCommand())
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	})
+	for _, c := range root.Commands() {
+		needSubcommand(c)
+	}
 	return root
+}
+
+// needSubcommand makes a command that only holds others refuse what it does not have; by itself it would print its help and succeed.
+func needSubcommand(c *cobra.Command) {
+	if !c.HasSubCommands() || c.Runnable() {
+		return
+	}
+	c.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("there is no %s %s; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
+		}
+		return nil
+	}
+	c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
 // databaseURL yields the database to work on.

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 }
 
 // program is the program with arguments, and nothing in its environment but what a test says.
-func program(t *testing.T, env []string, args ...string) *exec.Cmd {
+func program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	executable, err := os.Executable()
 	require.NoError(t, err)
@@ -60,7 +60,7 @@ func run(t *testing.T, stdin string, env []string, args ...string) (output strin
 
 // served is a running `rollcall dev`.
 type served struct {
-	t      *testing.T
+	t      testing.TB
 	cmd    *exec.Cmd
 	url    string
 	output *bytes.Buffer

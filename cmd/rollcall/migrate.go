@@ -80,6 +80,7 @@ func migrateStatusCommand(url databaseURL) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show the version of every schema, and what is pending",
+		Long:  "Show the version of every schema, and how many migrations of this program it does not have yet. Nothing is changed.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			address, err := url()

@@ -72,7 +72,7 @@ func TestReplay_saysWhatIsWrongWithTheServer(t *testing.T) {
 
 	// One that knows the document and nothing else: everything differs, and the exit code says so.
 	serves.HandleFunc("/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write(bytes.Replace(document.JSON, []byte(`"operationId":"getClass"`), []byte(`"operationId":"readClass"`), 1))
+		_, _ = w.Write(bytes.ReplaceAll(document.JSON, []byte(`"operationId":"getClass"`), []byte(`"operationId":"readClass"`)))
 	})
 	out, code = replayed(t, "--base-url", server.URL, "--operation", "getSession")
 	assert.Equal(t, 1, code, "for CI")

@@ -2,15 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"slices"
+	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-erp/rollcall/internal/auth"
@@ -23,6 +27,7 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/seal"
 	"github.com/rollcall-erp/rollcall/internal/server"
 	"github.com/rollcall-erp/rollcall/internal/tenant"
+	"github.com/rollcall-erp/rollcall/internal/tracing"
 	"github.com/rollcall-erp/rollcall/internal/webhook"
 )
 
@@ -48,13 +53,13 @@ ROLLCALL_DRAIN_DELAY, listening; requests in flight are finished. All variables:
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), c, document, newLog(document, false), func(net.Addr) {})
+			return serve(cmd.Context(), c, document, newLog(document, false), nil, func(net.Addr) {})
 		},
 	}
 }
 
-// serve runs the service until ctx ends. ready is called when requests are served.
-func serve(ctx context.Context, c config.Config, document *contract.Contract, log *slog.Logger, ready func(net.Addr)) error {
+// serve runs the service until ctx ends. demo are sign-ins that its docs show; ready is called when requests are served.
+func serve(ctx context.Context, c config.Config, document *contract.Contract, log *slog.Logger, demo []server.DemoSignIn, ready func(net.Addr)) error {
 	if err := c.RequireKey(); err != nil {
 		return err
 	}
@@ -64,8 +69,11 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 	}
 	targets := webhook.NewTargets(c.WebhookAllow)
 	defer targets.Close()
-	s := &service{config: c, document: document, box: box, targets: targets, log: log, metrics: server.NewMetrics(), lifecycle: server.NewLifecycle()}
+	s := &service{config: c, document: document, demo: demo, box: box, targets: targets, log: log, metrics: server.NewMetrics(), lifecycle: server.NewLifecycle()}
 	defer s.close()
+	if err := s.startTracing(ctx); err != nil {
+		return err
+	}
 	handler, err := s.handler(ctx)
 	if err != nil {
 		return err
@@ -79,7 +87,7 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 	}
 	log.Info("listening", "url", "http://"+addr.String())
 	s.parts = append(s.parts, func(ctx context.Context) error {
-		if err := s.awaitDatabase(ctx); err != nil {
+		if err := s.awaitDatabase(ctx); err != nil || ctx.Err() != nil {
 			return err
 		}
 		s.lifecycle.Serve()
@@ -94,13 +102,35 @@ func serve(ctx context.Context, c config.Config, document *contract.Contract, lo
 type service struct {
 	config    config.Config
 	document  *contract.Contract
+	demo      []server.DemoSignIn
 	box       *seal.Box
 	targets   *webhook.Targets
 	log       *slog.Logger
 	metrics   *prometheus.Registry
 	lifecycle *server.Lifecycle
+	tracing   *tracing.Tracing
+	database  *db.DB // for requests
 	parts     []func(context.Context) error // each ends soon after its context
 	closes    []func()
+}
+
+// lastTraces bounds exporting them at the end.
+const lastTraces = 5 * time.Second
+
+// startTracing exports traces if the environment says where to.
+func (s *service) startTracing(ctx context.Context) (err error) {
+	if s.tracing, err = tracing.Start(ctx, os.LookupEnv); err != nil {
+		return err
+	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { s.log.Warn("traces could not be exported", "error", err) }))
+	s.closes = append(s.closes, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTraces)
+		defer cancel()
+		if err := s.tracing.Close(ctx); err != nil {
+			s.log.Warn("traces are lost", "error", err)
+		}
+	})
+	return nil
 }
 
 // handler puts together what answers requests.
@@ -130,7 +160,7 @@ func (s *service) handler(ctx context.Context) (http.Handler, error) {
 		Memory: memory, Sessions: auth.Limits{Idle: s.config.SessionIdle, Lifetime: s.config.SessionLifetime},
 		Concurrency:    server.Concurrency{Requests: s.config.MaxRequests, Tenant: s.config.TenantRequests},
 		WebhookTargets: s.targets, Lifecycle: s.lifecycle, Metrics: s.metrics, MetricsElsewhere: s.config.MetricsAddr != "",
-		ValidateResponses: s.config.ValidateResponses,
+		ValidateResponses: s.config.ValidateResponses, Tracer: s.tracing.Tracer(), Demo: s.demo,
 	})
 }
 
@@ -143,22 +173,24 @@ func (s *service) openDatabase(ctx context.Context, tries *resilience.Metrics) (
 	database, err := db.Open(ctx, db.Config{
 		URL: s.config.DatabaseURL.Reveal(), ReplicaURL: s.config.ReplicaURL.Reveal(), Pooler: db.Pooler(s.config.Pooler),
 		MaxConns: s.config.MaxConns, Timeout: s.config.DatabaseTimeout, LockTimeout: s.config.LockTimeout, Metrics: metrics, Log: s.log,
+		Tracer: s.tracing.Tracer(),
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.database = database
 	s.closes = append(s.closes, database.Close)
-	s.metrics.MustRegister(database.Collector("requests"))
+	s.metrics.MustRegister(database.Collector("requests"), tenant.NewCollector(database))
 	if replica := database.ReplicaCollector("replica"); replica != nil {
 		s.metrics.MustRegister(replica)
 	}
 	return database, nil
 }
 
-// awaitDatabase returns when the database answers and is up to date. It waits for one that does not answer, and fails for one
-// that refuses or must be migrated first.
+// awaitDatabase returns when the database answers, is up to date and is sealed with our key. It waits for one that does not answer,
+// and fails for one that refuses or must be migrated first.
 func (s *service) awaitDatabase(ctx context.Context) error {
-	migrator := tenant.NewMigrator(s.config.DirectURL.Reveal())
+	migrator, registry := tenant.NewMigrator(s.config.DirectURL.Reveal()), tenant.NewRegistry(s.database, s.config.DirectURL.Reveal())
 	policy := resilience.Startup
 	policy.Retry = func(err error, attempt uint) string {
 		if !db.IsUnreachable(err) {
@@ -167,7 +199,12 @@ func (s *service) awaitDatabase(ctx context.Context) error {
 		s.log.WarnContext(ctx, "waiting for the database", "attempt", attempt, "error", err)
 		return resilience.ReasonConnection
 	}
-	err := policy.Do(ctx, func(ctx context.Context, _ uint) error { return migrator.Check(ctx) })
+	err := policy.Do(ctx, func(ctx context.Context, _ uint) error {
+		if err := migrator.Check(ctx); err != nil {
+			return err
+		}
+		return registry.CheckKey(ctx, s.box)
+	})
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // stopped before it began
 	}
@@ -177,6 +214,9 @@ func (s *service) awaitDatabase(ctx context.Context) error {
 // listen binds an address for a handler.
 func (s *service) listen(ctx context.Context, variable, addr string, handler http.Handler) (net.Addr, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s: %s is in use by another program; stop that, or set %s to another address (port 0 takes a free one): %w", variable, addr, variable, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", variable, err)
 	}
@@ -194,9 +234,7 @@ func (s *service) serveMetrics(ctx context.Context) error {
 	if s.config.MetricsAddr == "" {
 		return nil
 	}
-	routes := http.NewServeMux()
-	routes.Handle("GET /metrics", server.MetricsHandler(s.metrics, s.log))
-	addr, err := s.listen(ctx, "ROLLCALL_METRICS_ADDR", s.config.MetricsAddr, routes)
+	addr, err := s.listen(ctx, "ROLLCALL_METRICS_ADDR", s.config.MetricsAddr, server.OperatorHandler(s.metrics, s.log))
 	if err == nil {
 		s.log.Info("serving metrics", "url", "http://"+addr.String()+"/metrics")
 	}

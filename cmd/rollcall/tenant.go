@@ -144,9 +144,10 @@ func tenantStatusCommand(url databaseURL, verb, short, done string,
 	change func(*cobra.Command, *tenant.Registry, tenant.Tenant) error,
 ) *cobra.Command {
 	return &cobra.Command{
-		Use:   verb + " SLUG",
-		Short: short,
-		Args:  cobra.ExactArgs(1),
+		Use:     verb + " SLUG",
+		Short:   short,
+		Example: "  rollcall tenant " + verb + " north",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDatabase(cmd, url, func(_ *db.DB, r *tenant.Registry) error {
 				t, err := r.BySlug(cmd.Context(), args[0])

@@ -1,10 +1,24 @@
-// A day of a registrar, through types made from openapi.yaml: sign in, admit a student, read the faults of a form by
-// field, and page through a list. Run it against `make run`: see README.md beside it.
+// A day of a registrar, through types made from openapi.yaml: sign in, read the faults of a form by field, admit a student
+// although the answer gets lost, and page through a list. Run it against `make run`: see README.md beside it.
+import { randomUUID } from "node:crypto";
 import createClient from "openapi-fetch";
 import type { paths, FieldError, Problem, Student, StudentAdmission } from "./rollcall.js";
 
 const baseUrl = process.argv[2] ?? "http://127.0.0.1:8080";
-const api = createClient<paths>({ baseUrl });
+
+/** Makes the next answer get lost on the way: the server has done what was asked, and the client does not hear of it. */
+let loseNextAnswer = false;
+
+const api = createClient<paths>({
+  baseUrl,
+  async fetch(request) {
+    const response = await fetch(request);
+    if (!loseNextAnswer) return response;
+    loseNextAnswer = false;
+    await response.body?.cancel();
+    throw new TypeError("the connection broke");
+  },
+});
 
 /** Every failure is a Problem; what the service says for people is in it. */
 function fail(doing: string, problem: Problem): never {
@@ -48,11 +62,24 @@ async function showFaults(): Promise<void> {
   for (const [field, message] of byField(error.errors)) console.log(`fault: ${field}: ${message}`);
 }
 
+/**
+ * Sends an admission until it is answered. The key says that it is one and the same: the server admits once, and answers
+ * every repetition as it answered the first time.
+ */
 async function admit(): Promise<Student> {
-  const { data, error } = await api.POST("/v1/students", { body: admission });
-  if (error) fail("admit", error);
-  console.log(`admitted ${data.firstName} ${data.lastName}, section ${data.enrollment?.sectionId ?? "none"}`);
-  return data;
+  const params = { header: { "Idempotency-Key": randomUUID() } };
+  for (;;) {
+    try {
+      const { data, error, response } = await api.POST("/v1/students", { params, body: admission });
+      if (error) fail("admit", error);
+      const replayed = response.headers.get("Idempotency-Replayed") === "true";
+      console.log(`admitted ${data.firstName} ${data.lastName}, ${replayed ? "as the lost answer said" : "at once"}`);
+      return data;
+    } catch (broken) {
+      if (!(broken instanceof TypeError)) throw broken; // fetch throws a TypeError when there is no answer
+      console.log(`no answer: ${broken.message}; trying again with the same key`);
+    }
+  }
 }
 
 /** All students, page after page: the cursor is flat, however long the list is. */
@@ -70,11 +97,13 @@ async function* allStudents(): AsyncGenerator<Student> {
 
 await signIn("registrar@demo.school");
 await showFaults();
+loseNextAnswer = true;
 const admitted = await admit();
+console.log(`section ${admitted.enrollment?.sectionId ?? "none"}, blood group ${admitted.bloodGroup ?? "not known"}`);
 let count = 0;
-let seen = false;
+let times = 0;
 for await (const student of allStudents()) {
   count += 1;
-  seen ||= student.id === admitted.id;
+  if (student.admissionNumber === admission.admissionNumber) times += 1;
 }
-console.log(`listed ${count} students, the new one ${seen ? "among them" : "missing"}`);
+console.log(`listed ${count} students, the new one ${times === 1 ? "once" : `${times} times`}`);

@@ -1144,66 +1144,6 @@ type CardAttendance struct {
 	To openapi_types.Date `json:"to"`
 }
 
-// Class A grade of an institution.
-type Class struct {
-	// CreatedAt When it was created.
-	CreatedAt time.Time `json:"createdAt"`
-
-	// GradeLevel The grade.
-	GradeLevel int32 `json:"gradeLevel"`
-
-	// Id Its id.
-	Id openapi_types.UUID `json:"id"`
-
-	// InstitutionId The institution.
-	InstitutionId openapi_types.UUID `json:"institutionId"`
-
-	// IsActive Whether it takes new students.
-	IsActive bool `json:"isActive"`
-
-	// Name The name.
-	Name string `json:"name"`
-
-	// UpdatedAt When it was last changed.
-	UpdatedAt time.Time `json:"updatedAt"`
-}
-
-// ClassCreate A grade of an institution.
-type ClassCreate struct {
-	// GradeLevel The grade; zero and less are kindergarten.
-	GradeLevel int32 `json:"gradeLevel"`
-
-	// InstitutionId The institution.
-	InstitutionId openapi_types.UUID `json:"institutionId"`
-
-	// IsActive An inactive one takes no new students.
-	IsActive *bool `json:"isActive,omitempty"`
-
-	// Name The name, unique in the institution.
-	Name string `json:"name"`
-}
-
-// ClassList A page of a list.
-type ClassList struct {
-	// Data The rows.
-	Data []Class `json:"data"`
-
-	// Page Where in the list this page stands.
-	Page PageInfo `json:"page"`
-}
-
-// ClassPatch A grade of an institution.
-type ClassPatch struct {
-	// GradeLevel The grade; zero and less are kindergarten.
-	GradeLevel *int32 `json:"gradeLevel,omitempty"`
-
-	// IsActive An inactive one takes no new students.
-	IsActive *bool `json:"isActive,omitempty"`
-
-	// Name The name, unique in the institution.
-	Name *string `json:"name,omitempty"`
-}
-
 // Correction A change of a mark.
 type Correction struct {
 	// After What a mark says.
@@ -2214,6 +2154,66 @@ type RolePatch struct {
 
 	// RequiresMfa Whether who has it must use a second factor.
 	RequiresMfa *bool `json:"requiresMfa,omitempty"`
+}
+
+// SchoolClass A grade of an institution.
+type SchoolClass struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"createdAt"`
+
+	// GradeLevel The grade.
+	GradeLevel int32 `json:"gradeLevel"`
+
+	// Id Its id.
+	Id openapi_types.UUID `json:"id"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// IsActive Whether it takes new students.
+	IsActive bool `json:"isActive"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// SchoolClassCreate A grade of an institution.
+type SchoolClassCreate struct {
+	// GradeLevel The grade; zero and less are kindergarten.
+	GradeLevel int32 `json:"gradeLevel"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// IsActive An inactive one takes no new students.
+	IsActive *bool `json:"isActive,omitempty"`
+
+	// Name The name, unique in the institution.
+	Name string `json:"name"`
+}
+
+// SchoolClassList A page of a list.
+type SchoolClassList struct {
+	// Data The rows.
+	Data []SchoolClass `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// SchoolClassPatch A grade of an institution.
+type SchoolClassPatch struct {
+	// GradeLevel The grade; zero and less are kindergarten.
+	GradeLevel *int32 `json:"gradeLevel,omitempty"`
+
+	// IsActive An inactive one takes no new students.
+	IsActive *bool `json:"isActive,omitempty"`
+
+	// Name The name, unique in the institution.
+	Name *string `json:"name,omitempty"`
 }
 
 // Section A part of a class.
@@ -3806,13 +3806,13 @@ type VerifyMfaJSONRequestBody = MfaVerification
 type ChangePasswordJSONRequestBody = PasswordChange
 
 // CreateClassJSONRequestBody defines body for CreateClass for application/json ContentType.
-type CreateClassJSONRequestBody = ClassCreate
+type CreateClassJSONRequestBody = SchoolClassCreate
 
 // UpdateClassJSONRequestBody defines body for UpdateClass for application/json ContentType.
-type UpdateClassJSONRequestBody = ClassPatch
+type UpdateClassJSONRequestBody = SchoolClassPatch
 
 // UpdateClassApplicationMergePatchPlusJSONRequestBody defines body for UpdateClass for application/merge-patch+json ContentType.
-type UpdateClassApplicationMergePatchPlusJSONRequestBody = ClassPatch
+type UpdateClassApplicationMergePatchPlusJSONRequestBody = SchoolClassPatch
 
 // CreateExamJSONRequestBody defines body for CreateExam for application/json ContentType.
 type CreateExamJSONRequestBody = ExamCreate
@@ -10091,7 +10091,7 @@ type ListClassesResponseObject interface {
 	VisitListClassesResponse(w http.ResponseWriter) error
 }
 
-type ListClasses200JSONResponse ClassList
+type ListClasses200JSONResponse SchoolClassList
 
 func (response ListClasses200JSONResponse) VisitListClassesResponse(w http.ResponseWriter) error {
 
@@ -10220,7 +10220,7 @@ type CreateClass201ResponseHeaders struct {
 }
 
 type CreateClass201JSONResponse struct {
-	Body    Class
+	Body    SchoolClass
 	Headers CreateClass201ResponseHeaders
 }
 
@@ -10559,7 +10559,7 @@ type GetClassResponseObject interface {
 	VisitGetClassResponse(w http.ResponseWriter) error
 }
 
-type GetClass200JSONResponse Class
+type GetClass200JSONResponse SchoolClass
 
 func (response GetClass200JSONResponse) VisitGetClassResponse(w http.ResponseWriter) error {
 
@@ -10700,7 +10700,7 @@ type UpdateClassResponseObject interface {
 	VisitUpdateClassResponse(w http.ResponseWriter) error
 }
 
-type UpdateClass200JSONResponse Class
+type UpdateClass200JSONResponse SchoolClass
 
 func (response UpdateClass200JSONResponse) VisitUpdateClassResponse(w http.ResponseWriter) error {
 

@@ -1145,66 +1145,6 @@ type CardAttendance struct {
 	To openapi_types.Date `json:"to"`
 }
 
-// Class A grade of an institution.
-type Class struct {
-	// CreatedAt When it was created.
-	CreatedAt time.Time `json:"createdAt"`
-
-	// GradeLevel The grade.
-	GradeLevel int32 `json:"gradeLevel"`
-
-	// Id Its id.
-	Id openapi_types.UUID `json:"id"`
-
-	// InstitutionId The institution.
-	InstitutionId openapi_types.UUID `json:"institutionId"`
-
-	// IsActive Whether it takes new students.
-	IsActive bool `json:"isActive"`
-
-	// Name The name.
-	Name string `json:"name"`
-
-	// UpdatedAt When it was last changed.
-	UpdatedAt time.Time `json:"updatedAt"`
-}
-
-// ClassCreate A grade of an institution.
-type ClassCreate struct {
-	// GradeLevel The grade; zero and less are kindergarten.
-	GradeLevel int32 `json:"gradeLevel"`
-
-	// InstitutionId The institution.
-	InstitutionId openapi_types.UUID `json:"institutionId"`
-
-	// IsActive An inactive one takes no new students.
-	IsActive *bool `json:"isActive,omitempty"`
-
-	// Name The name, unique in the institution.
-	Name string `json:"name"`
-}
-
-// ClassList A page of a list.
-type ClassList struct {
-	// Data The rows.
-	Data []Class `json:"data"`
-
-	// Page Where in the list this page stands.
-	Page PageInfo `json:"page"`
-}
-
-// ClassPatch A grade of an institution.
-type ClassPatch struct {
-	// GradeLevel The grade; zero and less are kindergarten.
-	GradeLevel *int32 `json:"gradeLevel,omitempty"`
-
-	// IsActive An inactive one takes no new students.
-	IsActive *bool `json:"isActive,omitempty"`
-
-	// Name The name, unique in the institution.
-	Name *string `json:"name,omitempty"`
-}
-
 // Correction A change of a mark.
 type Correction struct {
 	// After What a mark says.
@@ -2215,6 +2155,66 @@ type RolePatch struct {
 
 	// RequiresMfa Whether who has it must use a second factor.
 	RequiresMfa *bool `json:"requiresMfa,omitempty"`
+}
+
+// SchoolClass A grade of an institution.
+type SchoolClass struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"createdAt"`
+
+	// GradeLevel The grade.
+	GradeLevel int32 `json:"gradeLevel"`
+
+	// Id Its id.
+	Id openapi_types.UUID `json:"id"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// IsActive Whether it takes new students.
+	IsActive bool `json:"isActive"`
+
+	// Name The name.
+	Name string `json:"name"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// SchoolClassCreate A grade of an institution.
+type SchoolClassCreate struct {
+	// GradeLevel The grade; zero and less are kindergarten.
+	GradeLevel int32 `json:"gradeLevel"`
+
+	// InstitutionId The institution.
+	InstitutionId openapi_types.UUID `json:"institutionId"`
+
+	// IsActive An inactive one takes no new students.
+	IsActive *bool `json:"isActive,omitempty"`
+
+	// Name The name, unique in the institution.
+	Name string `json:"name"`
+}
+
+// SchoolClassList A page of a list.
+type SchoolClassList struct {
+	// Data The rows.
+	Data []SchoolClass `json:"data"`
+
+	// Page Where in the list this page stands.
+	Page PageInfo `json:"page"`
+}
+
+// SchoolClassPatch A grade of an institution.
+type SchoolClassPatch struct {
+	// GradeLevel The grade; zero and less are kindergarten.
+	GradeLevel *int32 `json:"gradeLevel,omitempty"`
+
+	// IsActive An inactive one takes no new students.
+	IsActive *bool `json:"isActive,omitempty"`
+
+	// Name The name, unique in the institution.
+	Name *string `json:"name,omitempty"`
 }
 
 // Section A part of a class.
@@ -3807,13 +3807,13 @@ type VerifyMfaJSONRequestBody = MfaVerification
 type ChangePasswordJSONRequestBody = PasswordChange
 
 // CreateClassJSONRequestBody defines body for CreateClass for application/json ContentType.
-type CreateClassJSONRequestBody = ClassCreate
+type CreateClassJSONRequestBody = SchoolClassCreate
 
 // UpdateClassJSONRequestBody defines body for UpdateClass for application/json ContentType.
-type UpdateClassJSONRequestBody = ClassPatch
+type UpdateClassJSONRequestBody = SchoolClassPatch
 
 // UpdateClassApplicationMergePatchPlusJSONRequestBody defines body for UpdateClass for application/merge-patch+json ContentType.
-type UpdateClassApplicationMergePatchPlusJSONRequestBody = ClassPatch
+type UpdateClassApplicationMergePatchPlusJSONRequestBody = SchoolClassPatch
 
 // CreateExamJSONRequestBody defines body for CreateExam for application/json ContentType.
 type CreateExamJSONRequestBody = ExamCreate
@@ -17348,7 +17348,7 @@ type ListClassesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *ClassList
+	JSON200 *SchoolClassList
 	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
@@ -17370,7 +17370,7 @@ type ListClassesResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ListClassesResponse) GetJSON200() *ClassList {
+func (r ListClassesResponse) GetJSON200() *SchoolClassList {
 	return r.JSON200
 }
 
@@ -17459,7 +17459,7 @@ type CreateClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
-	JSON201 *Class
+	JSON201 *SchoolClass
 	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
@@ -17491,7 +17491,7 @@ type CreateClassResponse struct {
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
-func (r CreateClassResponse) GetJSON201() *Class {
+func (r CreateClassResponse) GetJSON201() *SchoolClass {
 	return r.JSON201
 }
 
@@ -17708,7 +17708,7 @@ type GetClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Class
+	JSON200 *SchoolClass
 	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
@@ -17732,7 +17732,7 @@ type GetClassResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r GetClassResponse) GetJSON200() *Class {
+func (r GetClassResponse) GetJSON200() *SchoolClass {
 	return r.JSON200
 }
 
@@ -17821,7 +17821,7 @@ type UpdateClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Class
+	JSON200 *SchoolClass
 	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationproblemJSON400 *BadRequest
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
@@ -17851,7 +17851,7 @@ type UpdateClassResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r UpdateClassResponse) GetJSON200() *Class {
+func (r UpdateClassResponse) GetJSON200() *SchoolClass {
 	return r.JSON200
 }
 
@@ -30982,7 +30982,7 @@ func ParseListClassesResponse(rsp *http.Response) (*ListClassesResponse, error) 
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest ClassList
+		var dest SchoolClassList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -31097,7 +31097,7 @@ func ParseCreateClassResponse(rsp *http.Response) (*CreateClassResponse, error) 
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
-		var dest Class
+		var dest SchoolClass
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -31375,7 +31375,7 @@ func ParseGetClassResponse(rsp *http.Response) (*GetClassResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Class
+		var dest SchoolClass
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -31497,7 +31497,7 @@ func ParseUpdateClassResponse(rsp *http.Response) (*UpdateClassResponse, error) 
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Class
+		var dest SchoolClass
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -122,6 +122,11 @@ type ControlGuess struct {
 	CountedAt time.Time
 }
 
+type ControlInstallation struct {
+	OnlyRow   bool
+	KeyDigest []byte
+}
+
 type ControlTaskRun struct {
 	Task        string
 	TenantID    uuid.UUID

@@ -11,6 +11,36 @@ import (
 	"github.com/google/uuid"
 )
 
+const countTenants = `-- name: CountTenants :many
+select status, count(*) from control.tenants group by status
+`
+
+type CountTenantsRow struct {
+	Status string
+	Count  int64
+}
+
+// plan: up to 10000 rows, looks at every tenant
+func (q *Queries) CountTenants(ctx context.Context) ([]CountTenantsRow, error) {
+	rows, err := q.db.Query(ctx, countTenants)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountTenantsRow
+	for rows.Next() {
+		var i CountTenantsRow
+		if err := rows.Scan(&i.Status, &i.Count); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const createTenant = `-- name: CreateTenant :one
 
 insert into control.tenants (id, slug, name, status) values ($1, $2, $3, 'provisioning')
@@ -73,6 +103,20 @@ func (q *Queries) ListTenants(ctx context.Context) ([]ControlTenant, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const noteKey = `-- name: NoteKey :one
+insert into control.installation as i (key_digest) values ($1)
+on conflict (only_row) do update set key_digest = i.key_digest
+returning key_digest
+`
+
+// The digest of the installation's key; the first one that is noted stays.
+func (q *Queries) NoteKey(ctx context.Context, keyDigest []byte) ([]byte, error) {
+	row := q.db.QueryRow(ctx, noteKey, keyDigest)
+	var key_digest []byte
+	err := row.Scan(&key_digest)
+	return key_digest, err
 }
 
 const setTenantStatus = `-- name: SetTenantStatus :execrows

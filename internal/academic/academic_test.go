@@ -99,9 +99,9 @@ func (s school) year(t *testing.T, body *api.AcademicYearCreate) api.AcademicYea
 	return got[api.CreateAcademicYear201JSONResponse](t)(s.CreateAcademicYear(s.ctx, api.CreateAcademicYearRequestObject{Body: body})).Body
 }
 
-func (s school) class(t *testing.T, institution uuid.UUID, grade int32, name string) api.Class {
+func (s school) class(t *testing.T, institution uuid.UUID, grade int32, name string) api.SchoolClass {
 	t.Helper()
-	body := api.ClassCreate{InstitutionId: institution, Name: name, GradeLevel: grade, IsActive: new(true)}
+	body := api.SchoolClassCreate{InstitutionId: institution, Name: name, GradeLevel: grade, IsActive: new(true)}
 	return got[api.CreateClass201JSONResponse](t)(s.CreateClass(s.ctx, api.CreateClassRequestObject{Body: &body})).Body
 }
 
@@ -138,7 +138,7 @@ func onID(s school, id uuid.UUID) map[string]func() (any, error) {
 			return s.UpdateAcademicYear(s.ctx, api.UpdateAcademicYearRequestObject{AcademicYearId: id, JSONBody: &api.AcademicYearPatch{IsCurrent: new(true)}})
 		},
 		"patch class": func() (any, error) {
-			return s.UpdateClass(s.ctx, api.UpdateClassRequestObject{ClassId: id, JSONBody: &api.ClassPatch{Name: new("Mine")}})
+			return s.UpdateClass(s.ctx, api.UpdateClassRequestObject{ClassId: id, JSONBody: &api.SchoolClassPatch{Name: new("Mine")}})
 		},
 		"patch section": func() (any, error) {
 			return s.UpdateSection(s.ctx, api.UpdateSectionRequestObject{SectionId: id, JSONBody: &api.SectionPatch{Name: new("Mine")}})
@@ -214,7 +214,7 @@ func testUnknownParents(t *testing.T, s school, institution, class uuid.UUID) {
 		_, err := s.CreateAcademicYear(s.ctx, api.CreateAcademicYearRequestObject{Body: yearOf(institution, 2026, current)})
 		wantFault(t, err, apperr.Invalid, "institutionId", "reference")
 	}
-	_, err := s.CreateClass(s.ctx, api.CreateClassRequestObject{Body: &api.ClassCreate{
+	_, err := s.CreateClass(s.ctx, api.CreateClassRequestObject{Body: &api.SchoolClassCreate{
 		InstitutionId: institution, Name: "Grade 1", GradeLevel: 1, IsActive: new(true),
 	}})
 	wantFault(t, err, apperr.Invalid, "institutionId", "reference")

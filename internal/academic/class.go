@@ -25,7 +25,7 @@ func (h *Handler) ListClasses(ctx context.Context, request api.ListClassesReques
 	p := request.Params
 	filters := p
 	filters.Page, filters.Limit, filters.Cursor = nil, nil, nil
-	data, info, err := page.List[classKey, gendb.Class, api.Class]{
+	data, info, err := page.List[classKey, gendb.Class, api.SchoolClass]{
 		Name:       "classes",
 		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
 		Filters:    filters,
@@ -98,8 +98,8 @@ func (h *Handler) UpdateClass(ctx context.Context, request api.UpdateClassReques
 	return api.UpdateClass200JSONResponse(classView(row)), nil
 }
 
-func classView(row gendb.Class) api.Class {
-	return api.Class{
+func classView(row gendb.Class) api.SchoolClass {
+	return api.SchoolClass{
 		Id: row.ID, InstitutionId: row.InstitutionID, Name: row.Name, GradeLevel: row.GradeLevel, IsActive: row.IsActive,
 		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
 	}

@@ -13,16 +13,16 @@ func TestClass_isReadAsItWasCreated(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
 	institution := s.institution(t, "Main")
-	body := api.ClassCreate{InstitutionId: institution.Id, Name: "Nursery", GradeLevel: -2, IsActive: new(false)}
+	body := api.SchoolClassCreate{InstitutionId: institution.Id, Name: "Nursery", GradeLevel: -2, IsActive: new(false)}
 	created := got[api.CreateClass201JSONResponse](t)(s.CreateClass(s.ctx, api.CreateClassRequestObject{Body: &body}))
 	assert.Equal(t, "/v1/classes/"+created.Body.Id.String(), created.Headers.Location)
 
 	read := got[api.GetClass200JSONResponse](t)(s.GetClass(s.ctx, api.GetClassRequestObject{ClassId: created.Body.Id}))
-	assert.Equal(t, created.Body, api.Class(read))
-	assert.Equal(t, api.Class{
+	assert.Equal(t, created.Body, api.SchoolClass(read))
+	assert.Equal(t, api.SchoolClass{
 		Id: read.Id, InstitutionId: institution.Id, Name: "Nursery", GradeLevel: -2, IsActive: false,
 		CreatedAt: read.CreatedAt, UpdatedAt: read.CreatedAt,
-	}, api.Class(read))
+	}, api.SchoolClass(read))
 }
 
 func TestClass_keepsWhatAPatchLeavesOut(t *testing.T) {
@@ -30,12 +30,12 @@ func TestClass_keepsWhatAPatchLeavesOut(t *testing.T) {
 	s := newSchool(t)
 	want := s.class(t, s.institution(t, "Main").Id, 1, "Grade 1")
 	steps := map[string]struct {
-		patch api.ClassPatch
+		patch api.SchoolClassPatch
 		apply func()
 	}{
-		"name":       {api.ClassPatch{Name: new("Kindergarten")}, func() { want.Name = "Kindergarten" }},
-		"gradeLevel": {api.ClassPatch{GradeLevel: new(int32(0))}, func() { want.GradeLevel = 0 }},
-		"isActive":   {api.ClassPatch{IsActive: new(false)}, func() { want.IsActive = false }},
+		"name":       {api.SchoolClassPatch{Name: new("Kindergarten")}, func() { want.Name = "Kindergarten" }},
+		"gradeLevel": {api.SchoolClassPatch{GradeLevel: new(int32(0))}, func() { want.GradeLevel = 0 }},
+		"isActive":   {api.SchoolClassPatch{IsActive: new(false)}, func() { want.IsActive = false }},
 	}
 	for name, step := range steps {
 		step.apply()
@@ -43,7 +43,7 @@ func TestClass_keepsWhatAPatchLeavesOut(t *testing.T) {
 			ClassId: want.Id, ApplicationMergePatchPlusJSONBody: &step.patch,
 		}))
 		want.UpdatedAt = changed.UpdatedAt
-		assert.Equal(t, want, api.Class(changed), name)
+		assert.Equal(t, want, api.SchoolClass(changed), name)
 	}
 }
 
@@ -55,10 +55,10 @@ func TestClass_nameIsUniqueInItsInstitution(t *testing.T) {
 	s.class(t, elsewhere.Id, 1, "Grade 1")
 	second := s.class(t, here.Id, 2, "Grade 2")
 
-	_, err := s.CreateClass(s.ctx, api.CreateClassRequestObject{Body: &api.ClassCreate{
+	_, err := s.CreateClass(s.ctx, api.CreateClassRequestObject{Body: &api.SchoolClassCreate{
 		InstitutionId: here.Id, Name: "Grade 1", GradeLevel: 3, IsActive: new(true),
 	}})
 	wantFault(t, err, apperr.Conflict, "name", "unique")
-	_, err = s.UpdateClass(s.ctx, api.UpdateClassRequestObject{ClassId: second.Id, JSONBody: &api.ClassPatch{Name: new("Grade 1")}})
+	_, err = s.UpdateClass(s.ctx, api.UpdateClassRequestObject{ClassId: second.Id, JSONBody: &api.SchoolClassPatch{Name: new("Grade 1")}})
 	wantFault(t, err, apperr.Conflict, "name", "unique")
 }

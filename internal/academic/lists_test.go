@@ -89,7 +89,7 @@ var lists = []list{
 	{
 		name: "classes", parents: twoInstitutions,
 		add: func(s school, parent uuid.UUID, place int) error {
-			_, err := s.CreateClass(s.ctx, api.CreateClassRequestObject{Body: &api.ClassCreate{
+			_, err := s.CreateClass(s.ctx, api.CreateClassRequestObject{Body: &api.SchoolClassCreate{
 				InstitutionId: parent, GradeLevel: int32(place/10 - 3), Name: placeName(place), IsActive: new(true),
 			}})
 			return err
@@ -102,7 +102,7 @@ var lists = []list{
 				return nil, api.PageInfo{}, err
 			}
 			l := r.(api.ListClasses200JSONResponse)
-			return rows(l.Data, func(c api.Class) row { return row{fmt.Sprintf("%02d %s", c.GradeLevel+3, c.Name), c.Id} }), l.Page, nil
+			return rows(l.Data, func(c api.SchoolClass) row { return row{fmt.Sprintf("%02d %s", c.GradeLevel+3, c.Name), c.Id} }), l.Page, nil
 		},
 	},
 	{

@@ -7,10 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/rollcall-erp/rollcall/internal/seal"
@@ -70,146 +66,49 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // Reveal is the value itself.
 func (s Secret) Reveal() string { return string(s) }
 
-// Read reads the environment. An error names the variable and says what it wants.
+// Read reads the environment. An error names every variable that is wrong, and says what it wants.
 func Read(lookup Lookup) (Config, error) {
-	get := func(name, fallback string) string {
-		if v, found := lookup(name); found && v != "" {
-			return v
-		}
-		return fallback
-	}
-	c := Config{
-		Addr:          get("ROLLCALL_ADDR", "127.0.0.1:8080"),
-		MetricsAddr:   get("ROLLCALL_METRICS_ADDR", ""),
-		DatabaseURL:   Secret(get("DATABASE_URL", "")),
-		DataDir:       get("ROLLCALL_DATA_DIR", ".data"),
-		EncryptionKey: Secret(get("ROLLCALL_ENCRYPTION_KEY", "")),
-		RedisURL:      Secret(get("REDIS_URL", "")),
-		DirectURL:     Secret(get("DATABASE_DIRECT_URL", get("DATABASE_URL", ""))),
-		ReplicaURL:    Secret(get("DATABASE_REPLICA_URL", "")),
-		Pooler:        get("DATABASE_POOLER", "auto"),
-	}
-	var err error
-	if err = readBounds(&c, get); err != nil {
+	r := &reader{lookup: lookup}
+	c := r.config()
+	if err := errors.Join(r.faults...); err != nil {
 		return Config{}, err
-	}
-	if c.Jobs, err = onOff(get, "ROLLCALL_JOBS", "on"); err != nil {
-		return Config{}, err
-	}
-	if c.ValidateResponses, err = strconv.ParseBool(get("ROLLCALL_VALIDATE_RESPONSES", "0")); err != nil {
-		return Config{}, errors.New("ROLLCALL_VALIDATE_RESPONSES: want 1 or 0")
-	}
-	if c.SessionIdle, err = duration(get, "ROLLCALL_SESSION_IDLE", "1h", 5*time.Minute, 24*time.Hour); err != nil {
-		return Config{}, err
-	}
-	if c.SessionLifetime, err = duration(get, "ROLLCALL_SESSION_LIFETIME", "12h", 15*time.Minute, 30*24*time.Hour); err != nil {
-		return Config{}, err
-	}
-	if c.RateLimitScale, err = factor(get, "ROLLCALL_RATE_LIMIT_SCALE", "1", 0.1, 1e6); err != nil {
-		return Config{}, err
-	}
-	if c.TrustedProxies, err = networks("ROLLCALL_TRUSTED_PROXIES", get("ROLLCALL_TRUSTED_PROXIES", "")); err != nil {
-		return Config{}, err
-	}
-	if c.WebhookAllow, err = networks("ROLLCALL_WEBHOOK_ALLOW", get("ROLLCALL_WEBHOOK_ALLOW", "")); err != nil {
-		return Config{}, err
-	}
-	if c.EncryptionKey != "" {
-		if _, err := seal.ParseKey(c.EncryptionKey.Reveal()); err != nil {
-			return Config{}, fmt.Errorf("ROLLCALL_ENCRYPTION_KEY: %w", err)
-		}
 	}
 	return c, nil
 }
 
-// readBounds reads how much is done at once, and how long it may take.
-func readBounds(c *Config, get func(name, fallback string) string) (err error) {
-	if !slices.Contains([]string{"auto", "none", "pgbouncer"}, c.Pooler) {
-		return errors.New("DATABASE_POOLER: want auto, none or pgbouncer")
-	}
-	conns, err := number(get, "ROLLCALL_DATABASE_CONNECTIONS", "20", 2, 1000)
-	if err != nil {
-		return err
-	}
-	c.MaxConns = int32(conns)
-	if c.MaxRequests, err = number(get, "ROLLCALL_MAX_REQUESTS", "64", 4, 10_000); err != nil {
-		return err
-	}
-	if c.TenantRequests, err = number(get, "ROLLCALL_MAX_TENANT_REQUESTS", strconv.Itoa(min(8, c.MaxRequests)), 1, c.MaxRequests); err != nil {
-		return err
-	}
-	for _, span := range []struct {
-		to             *time.Duration
-		name, fallback string
-		least, most    time.Duration
-	}{
-		{&c.DatabaseTimeout, "ROLLCALL_DATABASE_TIMEOUT", "5s", 500 * time.Millisecond, time.Minute},
-		{&c.LockTimeout, "ROLLCALL_DATABASE_LOCK_TIMEOUT", "2s", 10 * time.Millisecond, 30 * time.Second},
-		{&c.DrainDelay, "ROLLCALL_DRAIN_DELAY", "3s", 0, 5 * time.Minute},
-		{&c.ShutdownTimeout, "ROLLCALL_SHUTDOWN_TIMEOUT", "20s", time.Second, 10 * time.Minute},
-	} {
-		if *span.to, err = duration(get, span.name, span.fallback, span.least, span.most); err != nil {
-			return err
-		}
-	}
-	return nil
+// Describe is every variable there is, in the order of the page for operators, with what is in effect. Faults are Read's to tell.
+func Describe(lookup Lookup) []Setting {
+	r := &reader{lookup: lookup}
+	r.config()
+	return r.settings
 }
 
-// number reads a whole number within bounds.
-func number(get func(name, fallback string) string, name, fallback string, least, most int) (int, error) {
-	n, err := strconv.Atoi(get(name, fallback))
-	if err != nil || n < least || n > most {
-		return 0, fmt.Errorf("%s: want a whole number from %d to %d, such as %s", name, least, most, fallback)
-	}
-	return n, nil
-}
-
-func onOff(get func(name, fallback string) string, name, fallback string) (bool, error) {
-	switch get(name, fallback) {
-	case "on":
-		return true, nil
-	case "off":
-		return false, nil
-	}
-	return false, fmt.Errorf("%s: want on or off", name)
-}
-
-// duration reads a time span within bounds.
-func duration(get func(name, fallback string) string, name, fallback string, least, most time.Duration) (time.Duration, error) {
-	d, err := time.ParseDuration(get(name, fallback))
-	if err != nil || d < least || d > most {
-		return 0, fmt.Errorf("%s: want a time span from %s to %s, such as %s", name, least, most, fallback)
-	}
-	return d, nil
-}
-
-// factor reads a number within bounds.
-func factor(get func(name, fallback string) string, name, fallback string, least, most float64) (float64, error) {
-	f, err := strconv.ParseFloat(get(name, fallback), 64)
-	if err != nil || !(f >= least && f <= most) { // so written, NaN is outside too
-		return 0, fmt.Errorf("%s: want a number from %g to %g, such as %s", name, least, most, fallback)
-	}
-	return f, nil
-}
-
-// networks reads a list of networks and single addresses. One that holds every address is refused: it would believe
-// whatever anybody says, or reach whatever there is.
-func networks(name, list string) ([]*net.IPNet, error) {
-	var all []*net.IPNet
-	for text := range strings.SplitSeq(list, ",") {
-		if text = strings.TrimSpace(text); text == "" {
-			continue
-		}
-		prefix, err := netip.ParsePrefix(text)
-		if address, addressErr := netip.ParseAddr(text); addressErr == nil {
-			prefix, err = address.WithZone("").Prefix(address.BitLen())
-		}
-		if err != nil || prefix.Bits() == 0 {
-			return nil, fmt.Errorf("%s: want networks and addresses, such as 10.0.0.0/8, fd00::1", name)
-		}
-		all = append(all, &net.IPNet{IP: prefix.Masked().Addr().AsSlice(), Mask: net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen())})
-	}
-	return all, nil
+// config reads all variables. A default may depend on what was read before.
+func (r *reader) config() (c Config) {
+	c.Addr = r.text("ROLLCALL_ADDR", "127.0.0.1:8080")
+	c.MetricsAddr = r.text("ROLLCALL_METRICS_ADDR", "")
+	c.DataDir = r.text("ROLLCALL_DATA_DIR", ".data")
+	c.EncryptionKey = r.key("ROLLCALL_ENCRYPTION_KEY")
+	c.Jobs = r.choice("ROLLCALL_JOBS", "on", "on", "off") == "on"
+	c.DatabaseURL = r.address("DATABASE_URL", "")
+	c.DirectURL = r.address("DATABASE_DIRECT_URL", c.DatabaseURL)
+	c.Pooler = r.choice("DATABASE_POOLER", "auto", "auto", "none", "pgbouncer")
+	c.ReplicaURL = r.address("DATABASE_REPLICA_URL", "")
+	c.MaxConns = int32(r.number("ROLLCALL_DATABASE_CONNECTIONS", 20, 2, 1000))
+	c.DatabaseTimeout = r.duration("ROLLCALL_DATABASE_TIMEOUT", "5s", 500*time.Millisecond, time.Minute)
+	c.LockTimeout = r.duration("ROLLCALL_DATABASE_LOCK_TIMEOUT", "2s", 10*time.Millisecond, 30*time.Second)
+	c.MaxRequests = r.number("ROLLCALL_MAX_REQUESTS", 64, 4, 10_000)
+	c.TenantRequests = r.number("ROLLCALL_MAX_TENANT_REQUESTS", min(8, c.MaxRequests), 1, c.MaxRequests)
+	c.DrainDelay = r.duration("ROLLCALL_DRAIN_DELAY", "3s", 0, 5*time.Minute)
+	c.ShutdownTimeout = r.duration("ROLLCALL_SHUTDOWN_TIMEOUT", "20s", time.Second, 10*time.Minute)
+	c.RedisURL = r.address("REDIS_URL", "")
+	c.RateLimitScale = r.factor("ROLLCALL_RATE_LIMIT_SCALE", "1", 0.1, 1e6)
+	c.WebhookAllow = r.networks("ROLLCALL_WEBHOOK_ALLOW")
+	c.TrustedProxies = r.networks("ROLLCALL_TRUSTED_PROXIES")
+	c.SessionIdle = r.duration("ROLLCALL_SESSION_IDLE", "1h", 5*time.Minute, 24*time.Hour)
+	c.SessionLifetime = r.duration("ROLLCALL_SESSION_LIFETIME", "12h", 15*time.Minute, 30*24*time.Hour)
+	c.ValidateResponses = r.yes("ROLLCALL_VALIDATE_RESPONSES")
+	return c
 }
 
 // RequireDatabase says what to do when there is no database.

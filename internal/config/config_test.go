@@ -3,10 +3,9 @@ package config_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"regexp"
-	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -150,12 +149,51 @@ func TestRead_everyVariableIsOnThePageForOperators(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/operate/configuration.md")
 	require.NoError(t, err)
-	var documented []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\|").FindAllStringSubmatch(string(page), -1) {
-		documented = append(documented, row[1])
+	rows := map[string][]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\|(.*?)\\|(.*?)\\|").FindAllStringSubmatch(string(page), -1) {
+		rows[row[1]] = []string{plain(row[2]), plain(row[3])}
 	}
-	asked := map[string]bool{}
-	_, err = config.Read(func(name string) (string, bool) { asked[name] = true; return "", false })
+	settings := config.Describe(env(nil))
+	assert.Len(t, rows, len(settings))
+	for _, s := range settings {
+		row := rows[s.Name]
+		require.NotNil(t, row, "%s is not on the page", s.Name)
+		if s.Name != "DATABASE_DIRECT_URL" && s.Name != "ROLLCALL_MAX_TENANT_REQUESTS" { // which depend on another one
+			assert.Equal(t, row, []string{s.Default, plain(s.Bounds)}, s.Name)
+		}
+	}
+}
+
+// plain leaves out how a list is set.
+func plain(cell string) string {
+	return strings.TrimSpace(strings.NewReplacer("`", "", ",", "").Replace(cell))
+}
+
+func TestDescribe_saysWhatIsInEffectWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	key, err := seal.GenerateKey()
 	require.NoError(t, err)
-	assert.ElementsMatch(t, slices.Collect(maps.Keys(asked)), documented)
+	all := map[string]config.Setting{}
+	for _, s := range config.Describe(env(map[string]string{
+		"ROLLCALL_ENCRYPTION_KEY": key, "DATABASE_URL": "postgres://head:hunter2@db:5432/rollcall?sslpassword=hunter2", "REDIS_URL": "redis://:hunter2@redis:6379/1",
+		"DATABASE_REPLICA_URL": "host=replica password=hunter2", "ROLLCALL_DRAIN_DELAY": "5s", "ROLLCALL_MAX_REQUESTS": "9",
+	})) {
+		all[s.Name] = s
+	}
+	assert.NotContains(t, fmt.Sprint(all), "hunter2")
+	assert.NotContains(t, fmt.Sprint(all), key)
+	assert.Equal(t, "postgres://head@db:5432/rollcall", all["DATABASE_URL"].Value)
+	assert.Equal(t, "postgres://head@db:5432/rollcall", all["DATABASE_DIRECT_URL"].Value)
+	assert.False(t, all["DATABASE_DIRECT_URL"].FromEnvironment)
+	assert.Equal(t, "redis://redis:6379/1", all["REDIS_URL"].Value)
+	assert.Equal(t, "[secret]", all["DATABASE_REPLICA_URL"].Value)
+	assert.Equal(t, config.Setting{Name: "ROLLCALL_DRAIN_DELAY", Value: "5s", Default: "3s", Bounds: "0s to 5m", FromEnvironment: true}, all["ROLLCALL_DRAIN_DELAY"])
+	assert.Equal(t, "1 to 9", all["ROLLCALL_MAX_TENANT_REQUESTS"].Bounds)
+}
+
+func TestRead_tellsAllFaultsAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := config.Read(env(map[string]string{"ROLLCALL_JOBS": "perhaps", "ROLLCALL_DRAIN_DELAY": "soon"}))
+	require.ErrorContains(t, err, "ROLLCALL_JOBS: want on or off")
+	require.ErrorContains(t, err, "ROLLCALL_DRAIN_DELAY: want a time span from 0s to 5m, such as 3s")
 }

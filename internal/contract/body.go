@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -75,7 +76,11 @@ func refuseBody(r *http.Request) error {
 
 // bodyOf chooses the schema by media type, and leaves the type in the header as the generated handler expects it.
 func (op *Operation) bodyOf(r *http.Request) (*body, error) {
-	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	sent := r.Header.Get("Content-Type")
+	if b, exactly := op.bodies[sent]; exactly {
+		return b, nil
+	}
+	mediaType, params, err := mime.ParseMediaType(sent)
 	b, known := op.bodies[mediaType]
 	charset, hasCharset := params["charset"]
 	if err != nil || !known || hasCharset && !strings.EqualFold(charset, "utf-8") {
@@ -88,18 +93,25 @@ func (op *Operation) bodyOf(r *http.Request) (*body, error) {
 
 // read reads the body up to the operation's limit, and nothing when the client announces more.
 func (op *Operation) read(r *http.Request) ([]byte, error) {
-	tooLarge := apperr.New(apperr.TooLarge, fmt.Sprintf("The body may have %d bytes.", op.MaxBodyBytes))
 	if r.ContentLength > op.MaxBodyBytes {
-		return nil, tooLarge
+		return nil, op.tooLarge()
 	}
-	data, err := io.ReadAll(io.LimitReader(r.Body, op.MaxBodyBytes+1))
-	if err != nil {
+	var data bytes.Buffer
+	data.Grow(int(min(max(r.ContentLength, 0), mostAnnounced)) + bytes.MinRead)
+	if _, err := data.ReadFrom(io.LimitReader(r.Body, op.MaxBodyBytes+1)); err != nil {
 		return nil, apperr.Wrap(apperr.Invalid, "The body could not be read to its end.", err)
 	}
-	if int64(len(data)) > op.MaxBodyBytes {
-		return nil, tooLarge
+	if int64(data.Len()) > op.MaxBodyBytes {
+		return nil, op.tooLarge()
 	}
-	return data, nil
+	return data.Bytes(), nil
+}
+
+// mostAnnounced is how many bytes are set aside for a body because the client says that they will come.
+const mostAnnounced = 64 << 10
+
+func (op *Operation) tooLarge() error {
+	return apperr.New(apperr.TooLarge, fmt.Sprintf("The body may have %d bytes.", op.MaxBodyBytes))
 }
 
 func decodeError(err error) error {

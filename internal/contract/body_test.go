@@ -247,7 +247,7 @@ func TestCheck_bindsTheValueThatWasValidated(t *testing.T) {
 		"guardians": [{"firstName":"Maria","lastName":"D'Souza","relationship":"mother","isPrimary":false}]
 	}`), &want))
 	want.CustomFields = new(api.CustomFields(`{"House":"Kaveri","bus":4}`)) // as it was sent, without the spaces
-	assert.Equal(t, want, bind[api.StudentAdmission](t, r))
+	assert.Equal(t, want, boundBody[api.StudentAdmission](t, r))
 }
 
 func TestCheck_leavesNothingForASecondDecoder(t *testing.T) {
@@ -271,7 +271,7 @@ func TestCheck_numbers(t *testing.T) {
 	} {
 		r, err := admit(t, object{"rollNumber": json.Number(spelling)})
 		require.NoError(t, err, spelling)
-		assert.Equal(t, want, *bind[api.StudentAdmission](t, r).RollNumber, spelling)
+		assert.Equal(t, want, *boundBody[api.StudentAdmission](t, r).RollNumber, spelling)
 	}
 	for spelling, code := range map[string]string{
 		"0.99999999999999999999": "type", "1.5": "type", "1.00000000000000000000": "type", `"7"`: "type", "true": "type",
@@ -291,15 +291,15 @@ func TestCheck_defaults(t *testing.T) {
 	t.Parallel()
 	r := post(`{"tenant":"demo","email":"a@example.org","password":"x"}`)
 	require.NoError(t, operation(t, "login").Check(r, nil))
-	assert.Equal(t, api.TransportBearer, *bind[api.LoginRequest](t, r).Transport, "a text")
+	assert.Equal(t, api.TransportBearer, *boundBody[api.LoginRequest](t, r).Transport, "a text")
 
 	r = post(`{"name":"Hill","code":"HILL"}`)
 	require.NoError(t, operation(t, "createInstitution").Check(r, nil))
-	assert.True(t, *bind[api.InstitutionCreate](t, r).IsActive, "a truth value")
+	assert.True(t, *boundBody[api.InstitutionCreate](t, r).IsActive, "a truth value")
 
 	r = post(`{"name":"Hill","code":"HILL","isActive":false}`)
 	require.NoError(t, operation(t, "createInstitution").Check(r, nil))
-	assert.False(t, *bind[api.InstitutionCreate](t, r).IsActive, "what is sent stays")
+	assert.False(t, *boundBody[api.InstitutionCreate](t, r).IsActive, "what is sent stays")
 
 	r = post(`{"name":"Hill","code":"HILL","isActive":null}`)
 	assert.Equal(t, []string{"body isActive nullable"}, faults(t, operation(t, "createInstitution").Check(r, nil)),

@@ -10,11 +10,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/oapi-codegen/runtime"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/contract"
+	"github.com/rollcall-erp/rollcall/internal/contract/bind"
 )
 
 var loaded = sync.OnceValues(contract.Load)
@@ -67,13 +67,13 @@ func faults(t testing.TB, err error) []string {
 	return list
 }
 
-// bind does what the generated handler does with a checked body.
-func bind[T any](t testing.TB, r *http.Request) T {
+// boundBody does what the generated handler does with a checked body.
+func boundBody[T any](t testing.TB, r *http.Request) T {
 	t.Helper()
 	body, ok := r.Body.(interface{ ValidatedValue() any })
 	require.True(t, ok, "the body carries no validated value")
 	var target T
-	require.NoError(t, runtime.BindJSONValue(body.ValidatedValue(), &target))
+	require.NoError(t, bind.Value(body.ValidatedValue(), &target))
 	return target
 }
 

@@ -67,6 +67,7 @@ func (l *linter) operation(op *Operation) {
 		l.body(op)
 	}
 	l.responseExamples(op)
+	l.links(op)
 	l.negativeExamples(op)
 	l.replay(op)
 }

@@ -37,7 +37,7 @@ func TestLint(t *testing.T) {
 	for group, tests := range map[string][]lintTest{
 		"operation": operationRules, "access": accessRules, "repetition": repetitionRules, "answers": answerRules, "examples": exampleRules,
 		"negative examples": negativeRules, "request": requestRules, "parameter": parameterRules, "schema": schemaRules,
-		"extension": extensionRules, "deprecation": deprecationRules, "replay": replayRules,
+		"extension": extensionRules, "deprecation": deprecationRules, "replay": replayRules, "link": linkRules,
 	} {
 		for _, test := range tests {
 			t.Run(group+"/"+test.name, func(t *testing.T) {

@@ -137,9 +137,13 @@ func normalizerOf(schema *openapi3.Schema) (normalize.Normalizer, error) {
 func (r *refiner) refine(value any) any {
 	switch v := value.(type) {
 	case string:
-		return r.normalizer.String(v)
+		if normal := r.normalizer.String(v); normal != v {
+			return normal
+		}
 	case json.Number:
-		return r.number(v)
+		if n := r.number(v); n != v {
+			return n
+		}
 	case map[string]any:
 		r.bound.object(v)
 		r.refineMembers(v)

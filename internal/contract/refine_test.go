@@ -37,7 +37,7 @@ func TestCheck_normalisesNames(t *testing.T) {
 	} {
 		r, err := admit(t, object{"firstName": sent})
 		require.NoError(t, err, sent)
-		assert.Equal(t, want, bind[api.StudentAdmission](t, r).FirstName, "%q", sent)
+		assert.Equal(t, want, boundBody[api.StudentAdmission](t, r).FirstName, "%q", sent)
 	}
 }
 
@@ -74,7 +74,7 @@ func TestCheck_lowersEMailAddresses(t *testing.T) {
 	t.Parallel()
 	r, err := admit(t, object{"email": " Diya.DSouza@EXAMPLE.org"})
 	require.NoError(t, err)
-	assert.Equal(t, "diya.dsouza@example.org", *bind[api.StudentAdmission](t, r).Email)
+	assert.Equal(t, "diya.dsouza@example.org", *boundBody[api.StudentAdmission](t, r).Email)
 }
 
 func TestCheck_leavesASecretAsItIs(t *testing.T) {
@@ -82,7 +82,7 @@ func TestCheck_leavesASecretAsItIs(t *testing.T) {
 	const password = "  <b>Jose\u0301</b>  "
 	r := post(text(t, object{"tenant": " DEMO ", "email": "A@Example.org", "password": password}))
 	require.NoError(t, operation(t, "login").Check(r, nil))
-	got := bind[api.LoginRequest](t, r)
+	got := boundBody[api.LoginRequest](t, r)
 	assert.Equal(t, password, got.Password)
 	assert.Equal(t, "demo", got.Tenant)
 }

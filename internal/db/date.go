@@ -7,6 +7,12 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// RegisterTypes makes a connection read what the generated queries scan into: the API's dates, and times in UTC.
+func RegisterTypes(m *pgtype.Map) {
+	registerDate(m)
+	registerUTC(m)
+}
+
 // registerDate teaches pgx the API's date type, so that a column of type date needs no conversion on its way into a
 // response: to pgx it is the time.Time inside.
 func registerDate(m *pgtype.Map) {

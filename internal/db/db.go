@@ -27,6 +27,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/resilience"
 )
@@ -48,6 +50,7 @@ type Config struct {
 	Retry           resilience.Policy        // default resilience.Database; its condition is retryReason in any case
 	Breaker         resilience.BreakerPolicy // default resilience.DatabaseBreaker
 	Metrics         *Metrics                 // nil counts nothing
+	Tracer          trace.Tracer             // makes spans of transactions and statements; nil: none
 	Log             *slog.Logger             // hears when a server is left alone and when it answers again; nil: nobody
 }
 

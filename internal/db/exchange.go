@@ -28,6 +28,7 @@ type line struct {
 	byName bool                                    // statements may be prepared: no pooler stands between
 	known  map[string]*pgconn.StatementDescription // by text; named ones are prepared
 	named  int
+	tracer pgx.QueryTracer
 }
 
 // mostPrepared bounds the statements that are prepared on a connection, of some ten KiB each in the server.
@@ -40,7 +41,8 @@ func lineOf(conn *pgx.Conn) *line {
 	if l, known := data[lineKey].(*line); known {
 		return l
 	}
-	l := &line{conn: conn, byName: conn.Config().DefaultQueryExecMode == pgx.QueryExecModeCacheStatement}
+	config := conn.Config()
+	l := &line{conn: conn, byName: config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement, tracer: config.Tracer}
 	l.forget()
 	data[lineKey] = l
 	return l
@@ -124,7 +126,7 @@ func (l *line) send(ctx context.Context, statements []statement, encoded []pgx.E
 			p.SendQueryStatement(description, e.ParamValues, e.ParamFormats, e.ResultFormats)
 		}
 	}
-	r := &replies{line: l, pipeline: p, left: len(statements)}
+	r := &replies{line: l, pipeline: p, left: len(statements), traced: l.traceExchange(ctx, statements)}
 	if r.err = p.Sync(); r.err != nil {
 		_ = r.close()
 		return nil, r.err
@@ -136,7 +138,8 @@ func (l *line) send(ctx context.Context, statements []statement, encoded []pgx.E
 type replies struct {
 	line     *line
 	pipeline *pgconn.Pipeline
-	left     int // replies that were not read
+	left     int         // replies that were not read
+	traced   func(error) // ends the span; nil when it has ended
 	err      error
 }
 
@@ -185,4 +188,11 @@ func (r *replies) rows() (pgx.Rows, error) {
 }
 
 // close reads what is left. A connection that does not come to the end of the exchange is closed.
-func (r *replies) close() error { return r.note(r.pipeline.Close()) }
+func (r *replies) close() error {
+	err := r.note(r.pipeline.Close())
+	if r.traced != nil {
+		r.traced(err)
+		r.traced = nil
+	}
+	return err
+}

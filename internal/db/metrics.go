@@ -25,6 +25,10 @@ func NewMetrics(registry prometheus.Registerer, shared *resilience.Metrics) (*Me
 	if err := registry.Register(m.reads); err != nil {
 		return nil, fmt.Errorf("register the metrics of the replica: %w", err)
 	}
+	// From zero on, so that the first one is seen to be one more.
+	for _, outcome := range []string{replicaServed, replicaBehind, replicaFailed} {
+		m.reads.WithLabelValues(outcome)
+	}
 	return m, nil
 }
 

@@ -33,7 +33,7 @@ type node struct {
 func openNode(ctx context.Context, url string, config Config, breaker *resilience.Breaker) (*node, error) {
 	pc, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("read the database URL: %w", err)
+		return nil, fmt.Errorf("read DATABASE_URL (it should be like postgres://user:password@host:5432/database): %w", err)
 	}
 	pc.MaxConns = config.MaxConns
 	pc.PingTimeout = pingTimeout
@@ -43,10 +43,12 @@ func openNode(ctx context.Context, url string, config Config, breaker *resilienc
 	pc.ConnConfig.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
 	pc.ConnConfig.RuntimeParams["application_name"] = "rollcall"
 	pc.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if config.Tracer != nil {
+		pc.ConnConfig.Tracer = queryTracer{config.Tracer}
+	}
 	pc.BeforeConnect = (&detector{pooler: config.Pooler, log: config.Log}).beforeConnect
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-		registerDate(conn.TypeMap())
-		registerUTC(conn.TypeMap())
+		RegisterTypes(conn.TypeMap())
 		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)

@@ -67,6 +67,7 @@ func isPooled(ctx context.Context, config *pgx.ConnConfig) (pooled bool, err err
 	ctx, cancel := context.WithTimeout(ctx, config.ConnectTimeout)
 	defer cancel()
 	probe := config.Copy()
+	probe.Tracer = nil // it is no statement of the transaction that waits for a connection
 	probe.DefaultQueryExecMode = pgx.QueryExecModeExec
 	conn, err := pgx.ConnectConfig(ctx, probe)
 	if err != nil {

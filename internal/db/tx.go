@@ -45,10 +45,12 @@ type Func func(ctx context.Context, q *Queries) error
 
 // InTx runs work in a transaction of the scope. An error or panic of work rolls back. It returns an *apperr.Error,
 // ErrTenantUnavailable, or an error that is a fault of ours.
-func (d *DB) InTx(ctx context.Context, scope Scope, opts Options, work Func) error {
+func (d *DB) InTx(ctx context.Context, scope Scope, opts Options, work Func) (err error) {
 	if ctx.Value(insideKey{}) != nil {
 		return errNested // the callback has no DB, but a closure might
 	}
+	ctx, span := d.startSpan(ctx, scope, opts)
+	defer func() { span.end(err) }()
 	timeout, policy := d.config.Timeout, d.config.Retry
 	if opts.Timeout > 0 {
 		timeout, policy.AttemptTimeout = opts.Timeout, 0
@@ -56,12 +58,14 @@ func (d *DB) InTx(ctx context.Context, scope Scope, opts Options, work Func) err
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if settled, err := d.onReplica(ctx, scope, opts, work); settled {
+		span.onReplica()
 		return Translate(err)
 	}
 	if opts.Attempts > 0 {
 		policy.Attempts = opts.Attempts
 	}
-	err := policy.Do(ctx, func(ctx context.Context, _ uint) error {
+	err = policy.Do(ctx, func(ctx context.Context, attempt uint) error {
+		span.tried(attempt)
 		return d.primary.breaker.Do(func() error { return d.attempt(ctx, d.primary, scope, opts, work) })
 	})
 	return Translate(err)

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,20 +27,15 @@ var (
 		"Active tenants whose last run failed.", []string{"task"}, nil)
 )
 
-const (
-	summaryTimeout = 2 * time.Second
-	// summaryAge is how long a summary is good for: however often metrics are read, the database is asked this seldom.
-	summaryAge = 5 * time.Second
-)
-
 // summaries reports on the tasks over all tenants and instances; every instance reports the same.
 type summaries struct {
-	db    *db.DB
-	tasks []string
+	*db.Sample[[]gendb.TaskSummariesRow]
+}
 
-	mu   sync.Mutex
-	rows []gendb.TaskSummariesRow
-	read time.Time
+func newSummaries(d *db.DB, tasks []string) *summaries {
+	return &summaries{db.NewSample(d, func(ctx context.Context, q *db.Queries) ([]gendb.TaskSummariesRow, error) {
+		return q.TaskSummaries(ctx, tasks)
+	})}
 }
 
 // Describe sends the descriptions of the metrics.
@@ -53,7 +47,7 @@ func (s *summaries) Describe(descriptions chan<- *prometheus.Desc) {
 
 // Collect sends the metrics; none that are old when the database does not answer.
 func (s *summaries) Collect(metrics chan<- prometheus.Metric) {
-	rows, err := s.current()
+	rows, err := s.Get()
 	if err != nil {
 		metrics <- prometheus.NewInvalidMetric(lastSuccess, err)
 		return
@@ -65,23 +59,6 @@ func (s *summaries) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(lastSuccess, prometheus.GaugeValue, seconds(row.OldestSuccess), row.Task)
 		metrics <- prometheus.MustNewConstMetric(failing, prometheus.GaugeValue, float64(row.Failing), row.Task)
 	}
-}
-
-func (s *summaries) current() ([]gendb.TaskSummariesRow, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Since(s.read) < summaryAge {
-		return s.rows, nil
-	}
-	rows, err := db.InTxValue(context.Background(), s.db, db.Control, db.Options{ReadOnly: true, Timeout: summaryTimeout},
-		func(ctx context.Context, q *db.Queries) ([]gendb.TaskSummariesRow, error) {
-			return q.TaskSummaries(ctx, s.tasks)
-		})
-	if err != nil {
-		return nil, err
-	}
-	s.rows, s.read = rows, time.Now()
-	return rows, nil
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

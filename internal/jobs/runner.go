@@ -87,7 +87,7 @@ func newRuns(c Config) (*runs, error) {
 		}
 	}
 	duration := newDuration()
-	err := errors.Join(c.Metrics.Register(duration), c.Metrics.Register(&summaries{db: c.DB, tasks: names}))
+	err := errors.Join(c.Metrics.Register(duration), c.Metrics.Register(newSummaries(c.DB, names)))
 	if err != nil {
 		return nil, fmt.Errorf("register the metrics of tasks: %w", err)
 	}

@@ -46,10 +46,12 @@ func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool {
 // Handle masks a record and passes it on.
 func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	masked := slog.NewRecord(r.Time, r.Level, scrub(r.Message), r.PC)
+	attrs := make([]slog.Attr, 0, r.NumAttrs())
 	r.Attrs(func(a slog.Attr) bool {
-		masked.AddAttrs(h.attr(a, h.group))
+		attrs = append(attrs, h.attr(a, h.group))
 		return true
 	})
+	masked.AddAttrs(attrs...)
 	return h.next.Handle(ctx, masked)
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/rollcall-erp/rollcall/internal/contract"
 )
 
@@ -27,7 +29,7 @@ func scrub(s string) string {
 	if strings.Contains(s, "SQLSTATE") {
 		s = databaseError.ReplaceAllStringFunc(s, withoutValues)
 	}
-	if !strings.ContainsAny(s, "@%0123456789") {
+	if cannotBePersonal(s) {
 		return s
 	}
 	return personal.ReplaceAllStringFunc(s, func(found string) string {
@@ -36,12 +38,35 @@ func scrub(s string) string {
 			return contract.Mask("email", found)
 		case strings.Contains(found, "%40"):
 			return contract.Mask("secret", found)
-		case len(found) == len("00000000-0000-0000-0000-000000000000"):
+		case len(found) == uuidLength:
 			return found
 		}
 		return contract.Mask("national-id", found)
 	})
 }
+
+// cannotBePersonal is true of most texts of a log, for which personal would look in vain: a UUID, and what has neither twelve digits nor the
+// sign of an address.
+func cannotBePersonal(s string) bool {
+	if len(s) == uuidLength && uuid.Validate(s) == nil {
+		return true
+	}
+	digits := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '@' || c == '%':
+			return false
+		case c >= '0' && c <= '9':
+			digits++
+		}
+	}
+	return digits < nationalIDDigits
+}
+
+const (
+	uuidLength       = len("00000000-0000-0000-0000-000000000000")
+	nationalIDDigits = 12
+)
 
 // withoutValues leaves out a message that may quote a value.
 func withoutValues(text string) string {

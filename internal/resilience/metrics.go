@@ -33,6 +33,10 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	if err := errors.Join(registry.Register(m.attempts), registry.Register(m.retries), registry.Register(m.breakers)); err != nil {
 		return nil, fmt.Errorf("register the metrics of dependencies: %w", err)
 	}
+	// From zero on, so that the first one is seen to be one more.
+	for _, p := range []Policy{Database, Redis, External} {
+		m.retries.WithLabelValues(p.Dependency, ReasonConnection)
+	}
 	return m, nil
 }
 

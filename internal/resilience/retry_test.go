@@ -308,6 +308,9 @@ rollcall_breaker_state{dependency="redis"} 2
 # HELP rollcall_retries_total Tries that were made again, by the reason.
 # TYPE rollcall_retries_total counter
 rollcall_retries_total{dependency="database",reason="busy"} 6
+rollcall_retries_total{dependency="database",reason="connection"} 0
+rollcall_retries_total{dependency="external",reason="connection"} 0
+rollcall_retries_total{dependency="redis",reason="connection"} 0
 `)))
 		problems, err := testutil.GatherAndLint(registry)
 		require.NoError(t, err)

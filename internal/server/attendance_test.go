@@ -224,13 +224,13 @@ func TestRegister_aStudentOfAnotherDayOrSectionIsNamed(t *testing.T) {
 
 func TestRegister_manyMarksTakeAsManyRoundTripsAsOne(t *testing.T) {
 	t.Parallel()
-	trips := &roundTrips{}
+	trips := &dbtest.RoundTrips{}
 	h := newHarness(t)
-	proxied := newHarnessOn(t, h.db, db.Config{MaxConns: 1, URL: trips.proxy(t, h.db.URL)})
+	proxied := newHarnessOn(t, h.db, db.Config{MaxConns: 1, URL: trips.Proxy(t, h.db.URL)})
 	students := dbtest.Values[string](t, h.db, `select student_id::text from `+h.schema()+`.enrollments where section_id = '`+grade5A+`'`)
 	require.Equal(t, http.StatusOK, proxied.mark("teacher", grade5A, tuesday, marksOf("present", "", students...), nil).Status)
-	one := trips.during(func() { proxied.mark("teacher", grade5A, tuesday, marksOf("late", "", students[0]), nil) })
-	all := trips.during(func() { proxied.mark("teacher", grade5A, tuesday, marksOf("absent", "", students...), nil) })
+	one := trips.During(func() { proxied.mark("teacher", grade5A, tuesday, marksOf("late", "", students[0]), nil) })
+	all := trips.During(func() { proxied.mark("teacher", grade5A, tuesday, marksOf("absent", "", students...), nil) })
 	t.Logf("round trips, authentication included: one mark %d, %d marks %d", one, len(students), all)
 	assert.LessOrEqual(t, all, one+2)
 	assert.LessOrEqual(t, one, int64(13))

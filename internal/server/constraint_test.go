@@ -44,6 +44,7 @@ func TestConstraints_eachIsCaughtByItselfAndNothingIsWritten(t *testing.T) {
 	}
 	t.Logf("constraints: %d in the document, %d exercised, %d caught; %d of %d requests break one alone", len(constraints), len(exercised), len(caught), alone, len(set.Broken))
 	testreport.Add(t, "constraints exercised", len(exercised))
+	testreport.Add(t, "constraints caught", len(caught))
 	testreport.Add(t, "failures", len(constraints)-len(caught))
 	assert.ElementsMatch(t, constraints, slices.Collect(maps.Keys(exercised)), "in the document, and exercised")
 	assert.ElementsMatch(t, constraints, slices.Collect(maps.Keys(caught)), "in the document, and caught")

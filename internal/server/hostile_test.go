@@ -155,13 +155,17 @@ func TestHostile_everyMethodThatAPathDoesNotHaveIs405WithThoseThatItHas(t *testi
 		methods[op.Path] = append(methods[op.Path], op.Method)
 	}
 	for path, own := range methods {
+		allowed := append([]string{http.MethodOptions}, own...)
+		options := h.do(call{Method: http.MethodOptions, Path: path})
+		assert.Equal(t, http.StatusNoContent, options.Status, path)
+		assert.ElementsMatch(t, allowed, strings.Split(options.Header.Get("Allow"), ", "), "OPTIONS %s", path)
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 			if slices.Contains(own, method) {
 				continue
 			}
 			got := h.do(call{Method: method, Path: path})
 			assert.Equal(t, http.StatusMethodNotAllowed, got.Status, "%s %s", method, path)
-			assert.ElementsMatch(t, append([]string{http.MethodOptions}, own...), strings.Split(got.Header.Get("Allow"), ", "), "%s %s", method, path)
+			assert.ElementsMatch(t, allowed, strings.Split(got.Header.Get("Allow"), ", "), "%s %s", method, path)
 			assertProblem(t, got)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
@@ -27,6 +28,7 @@ import (
 type limits struct {
 	limiter *ratelimit.Limiter
 	proven  *lru.Cache[[sha256.Size]byte, struct{}] // digests of tokens that have authenticated
+	counted *prometheus.CounterVec
 }
 
 // As net/http spells them; the draft writes RateLimit, but names of headers have no case.
@@ -38,7 +40,7 @@ const (
 // provenTokens bounds the tokens that are remembered, about 100 bytes each.
 const provenTokens = 1 << 15
 
-func newLimits(limiter *ratelimit.Limiter, c *contract.Contract) (*limits, error) {
+func newLimits(limiter *ratelimit.Limiter, c *contract.Contract, registry prometheus.Registerer) (*limits, error) {
 	if limiter == nil {
 		return nil, errors.New("there is no rate limiter")
 	}
@@ -51,7 +53,19 @@ func newLimits(limiter *ratelimit.Limiter, c *contract.Contract) (*limits, error
 	if err != nil {
 		return nil, fmt.Errorf("remember tokens: %w", err)
 	}
-	return &limits{limiter: limiter, proven: proven}, nil
+	counted := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rollcall_ratelimit_requests_total", Help: "Requests that were counted against a rate limit, by its tier, whose it was (user or address) and outcome.",
+	}, []string{"tier", "of", "outcome"})
+	if err := registry.Register(counted); err != nil {
+		return nil, fmt.Errorf("register the metrics of rate limits: %w", err)
+	}
+	for _, op := range c.Operations { // from zero on, so that the first one is seen to be one more
+		counted.WithLabelValues(op.RateTier.Name, ofAddress, outcomeRefused)
+		if !op.Public {
+			counted.WithLabelValues(op.RateTier.Name, ofUser, outcomeRefused)
+		}
+	}
+	return &limits{limiter: limiter, proven: proven, counted: counted}, nil
 }
 
 // provenTenant is the tenant that a credential names, if it has authenticated here lately; uuid.Nil otherwise.
@@ -75,8 +89,17 @@ type limited struct {
 	client auth.Client
 }
 
+// Whose bucket a request is taken from, and whether it held one more.
+const (
+	ofUser    = "user"
+	ofAddress = "address"
+
+	outcomeAllowed = "allowed"
+	outcomeRefused = "refused"
+)
+
 // public counts a request to an operation that needs no sign-in.
-func (l limited) public(ctx context.Context) error { return l.take(ctx, l.addressKey()) }
+func (l limited) public(ctx context.Context) error { return l.take(ctx, ofAddress, l.client.Network()) }
 
 // authenticate finds who asks, from memory if that may be, and counts the request.
 func (l limited) authenticate(ctx context.Context, a authenticator, c auth.Credential) (auth.Principal, error) {
@@ -93,7 +116,7 @@ func (l limited) authenticate(ctx context.Context, a authenticator, c auth.Crede
 			return principal, err
 		}
 	}
-	return principal, l.take(ctx, l.key("user", principal.Tenant.String()+":"+principal.User.String()))
+	return principal, l.take(ctx, ofUser, principal.Tenant.String()+":"+principal.User.String())
 }
 
 // mayPresume says to which operations a principal may be let in from memory: not to those about sessions themselves.
@@ -104,7 +127,7 @@ func (l limited) identify(ctx context.Context, a authenticator, c auth.Credentia
 	principal, err := a.Authenticate(ctx, c)
 	if apperr.KindOf(err) == apperr.Unauthenticated {
 		l.proven.Remove(c.Digest())
-		if refused := l.take(ctx, l.addressKey()); refused != nil {
+		if refused := l.take(ctx, ofAddress, l.client.Network()); refused != nil {
 			return auth.Principal{}, refused
 		}
 	}
@@ -119,33 +142,33 @@ func (l limited) refusedAddress(token [sha256.Size]byte) error {
 	if l.proven.Contains(token) {
 		return nil
 	}
-	decision, refused := l.limiter.Refused(l.addressKey(), l.limit())
+	decision, refused := l.limiter.Refused(l.key(ofAddress, l.client.Network()), l.limit())
 	if !refused {
 		return nil
 	}
-	return l.say(decision)
+	return l.say(ofAddress, decision)
 }
 
-func (l limited) take(ctx context.Context, key string) error {
-	return l.say(l.limiter.Take(ctx, key, l.limit()))
+func (l limited) take(ctx context.Context, of, who string) error {
+	return l.say(of, l.limiter.Take(ctx, l.key(of, who), l.limit()))
 }
 
 func (l limited) limit() ratelimit.Limit {
 	return ratelimit.Limit{Requests: l.op.RateTier.Requests, Per: l.op.RateTier.Per}
 }
 
-func (l limited) addressKey() string { return l.key("address", l.client.Network()) }
-
-func (l limited) key(kind, who string) string { return l.op.RateTier.Name + ":" + kind + ":" + who }
+func (l limited) key(of, who string) string { return l.op.RateTier.Name + ":" + of + ":" + who }
 
 // say puts a decision into the response (draft-ietf-httpapi-ratelimit-headers-10), and is an error when it is no.
-func (l limited) say(d ratelimit.Decision) error {
+func (l limited) say(of string, d ratelimit.Decision) error {
 	name := l.op.RateTier.Name
 	l.header.Set(rateLimitPolicyHeader, fmt.Sprintf("%q;q=%d;w=%d", name, d.Limit.Requests, seconds(d.Limit.Per)))
 	l.header.Set(rateLimitHeader, fmt.Sprintf("%q;r=%d;t=%d", name, d.Remaining, seconds(d.Reset)))
 	if d.Allowed {
+		l.counted.WithLabelValues(name, of, outcomeAllowed).Inc()
 		return nil
 	}
+	l.counted.WithLabelValues(name, of, outcomeRefused).Inc()
 	wait := max(1, seconds(d.RetryAfter))
 	e := apperr.New(apperr.TooManyRequests, fmt.Sprintf("Try again in %d s.", wait))
 	e.RetryAfter = time.Duration(wait) * time.Second

@@ -161,12 +161,12 @@ func TestLimit_whoIsSignedInGoesOnWhileANeighbourSendsBadTokens(t *testing.T) {
 func TestLimit_anEmptyBucketOfAnAddressSavesTheDatabase(t *testing.T) {
 	t.Parallel()
 	database := dbtest.NewFrom(t, "demo", seedDemo)
-	trips := &roundTrips{}
-	h := newHarnessOn(t, database, db.Config{URL: trips.proxy(t, database.URL), MaxConns: 1}, believingLocal, limitedBy(newLimiter(t, ratelimit.Config{Scale: strict})))
+	trips := &dbtest.RoundTrips{}
+	h := newHarnessOn(t, database, db.Config{URL: trips.Proxy(t, database.URL), MaxConns: 1}, believingLocal, limitedBy(newLimiter(t, ratelimit.Config{Scale: strict})))
 	unknown := auth.NewToken(seed.DemoTenant).String()
-	assert.Positive(t, trips.during(func() { h.from("203.0.113.1", unknown) }))
+	assert.Positive(t, trips.During(func() { h.from("203.0.113.1", unknown) }))
 	untilLimited(t, func() answer { return h.from("203.0.113.1", unknown) })
-	assert.Zero(t, trips.during(func() { h.from("203.0.113.1", unknown) }))
+	assert.Zero(t, trips.During(func() { h.from("203.0.113.1", unknown) }))
 }
 
 func TestLimit_publicOperationsCountByAddress(t *testing.T) {

@@ -168,8 +168,9 @@ func (h *harness) withoutDelays() {
 // hundredAtOnce sends one body from a hundred half sessions over two instances, and counts the answers.
 func hundredAtOnce(t *testing.T, body map[string]any) (here *harness, statuses map[int]int) {
 	t.Helper()
-	here = newHarness(t)
-	there := newHarnessOn(t, here.db, db.Config{MaxConns: 4, Timeout: time.Minute, LockTimeout: time.Minute})
+	patient := db.Config{MaxConns: 4, Timeout: time.Minute, LockTimeout: time.Minute} // they queue for one row
+	here = newHarnessOn(t, dbtest.NewFrom(t, "demo", seedDemo), patient)
+	there := newHarnessOn(t, here.db, patient)
 	here.secondFactor(demoUsers["admin"], true)
 	here.withoutDelays()
 	answers := make([]int, 100)

@@ -57,12 +57,10 @@ func accessLog(log *slog.Logger) echo.MiddlewareFunc {
 			if err := next(c); err != nil {
 				c.Error(err) // render now, so that the status below is the one sent
 			}
-			attrs := []slog.Attr{
-				slog.String("requestId", requestIDOf(c)), slog.String("method", knownMethod(c.Request().Method)),
+			attrs := append(requestAttrs(c), slog.String("method", knownMethod(c.Request().Method)),
 				slog.String("route", c.Path()), slog.Int("status", c.Response().Status),
 				slog.Duration("duration", time.Since(start)), slog.Int64("bytes", c.Response().Size),
-				slog.String("remote", c.RealIP()),
-			}
+				slog.String("remote", c.RealIP()))
 			if p, ok := auth.Lookup(c.Request().Context()); ok {
 				attrs = append(attrs, slog.String("tenant", p.Tenant.String()), slog.String("user", p.User.String()))
 			}

@@ -65,8 +65,17 @@ func newOverload(c Concurrency, registry prometheus.Registerer) (*overload, erro
 	if err := errors.Join(registry.Register(o.shed), registry.Register(inside)); err != nil {
 		return nil, fmt.Errorf("register the metrics of overload: %w", err)
 	}
+	for _, bound := range []string{boundTenant, boundInstance} {
+		o.shed.WithLabelValues(bound)
+	}
 	return o, nil
 }
+
+// Whose bound it was that a request did not fit in.
+const (
+	boundTenant   = "tenant"
+	boundInstance = "instance"
+)
 
 // turn is one request's place. It is used by the request's own goroutine.
 type turn struct {
@@ -85,12 +94,12 @@ func (o *overload) enter(ctx context.Context, tenant uuid.UUID) (*turn, error) {
 // lineUp waits for the turn of the tenant, if it is known, and then of the instance. After an error it holds neither.
 func (t *turn) lineUp(ctx context.Context, tenant uuid.UUID) error {
 	if tenant != uuid.Nil {
-		if err := t.take("tenant", func() (func(), error) { return t.tenants.Enter(ctx, tenant) }); err != nil {
+		if err := t.take(boundTenant, func() (func(), error) { return t.tenants.Enter(ctx, tenant) }); err != nil {
 			return err
 		}
 		t.counted = true
 	}
-	err := t.take("instance", func() (func(), error) { return t.requests.Enter(ctx) })
+	err := t.take(boundInstance, func() (func(), error) { return t.requests.Enter(ctx) })
 	if err != nil {
 		t.leave()
 	}

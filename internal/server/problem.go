@@ -81,7 +81,7 @@ func (r renderer) report(c echo.Context, kind apperr.Kind, status int, err error
 		level = slog.LevelWarn
 	}
 	if r.log.Enabled(ctx, level) {
-		r.log.Log(ctx, level, "request failed", "requestId", requestIDOf(c), "route", c.Path(), "error", err)
+		r.log.LogAttrs(ctx, level, "request failed", append(requestAttrs(c), slog.String("route", c.Path()), slog.Any("error", err))...)
 	}
 }
 

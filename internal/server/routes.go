@@ -53,10 +53,14 @@ func refuseShadowed(e *echo.Echo, c *contract.Contract) {
 	}
 }
 
-func refuseOthers(e *echo.Echo, path string, allowed []string) {
+func refuseOthers(e *echo.Echo, path string, methods []string) {
+	allowed := append([]string{http.MethodOptions}, methods...)
+	slices.Sort(allowed)
+	allow := strings.Join(allowed, ", ")
+	e.OPTIONS(echoPath(path), allowOnly(allow, nil))
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		if !slices.Contains(allowed, method) {
-			e.Add(method, echoPath(path), methodNotAllowed(allowed))
+			e.Add(method, echoPath(path), allowOnly(allow, echo.ErrMethodNotAllowed))
 		}
 	}
 }
@@ -75,11 +79,13 @@ func shadows(path, template string) bool {
 	return true
 }
 
-func methodNotAllowed(allowed []string) echo.HandlerFunc {
-	allow := append([]string{http.MethodOptions}, allowed...)
-	slices.Sort(allow)
+// allowOnly lists the methods of a path: as an error, or, without one, as the answer to OPTIONS.
+func allowOnly(allow string, err error) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		c.Response().Header().Set(echo.HeaderAllow, strings.Join(allow, ", "))
-		return echo.ErrMethodNotAllowed
+		c.Response().Header().Set(echo.HeaderAllow, allow)
+		if err != nil {
+			return err
+		}
+		return c.NoContent(http.StatusNoContent)
 	}
 }

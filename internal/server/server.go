@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/rollcall-erp/rollcall/gen/api"
@@ -75,12 +76,16 @@ type Dependencies struct {
 	WebhookTargets *webhook.Targets
 	// Lifecycle is where the instance stands; nil: it serves.
 	Lifecycle *Lifecycle
-	Log       *slog.Logger
+	// Tracer makes a span of each request; nil: none.
+	Tracer trace.Tracer
+	Log    *slog.Logger
 	// Metrics takes what the server measures (NewMetrics). It is served as /metrics unless MetricsElsewhere.
 	Metrics          *prometheus.Registry
 	MetricsElsewhere bool
 	// ValidateResponses makes an answer that is not what the document says a 500. It is for tests and for hunting faults.
 	ValidateResponses bool
+	// Demo are sign-ins that the page of the docs shows, where they were made for everybody.
+	Demo []DemoSignIn
 }
 
 // New puts the server together. An error is a fault of the program: document and generated code do not fit.
@@ -88,6 +93,7 @@ func New(d Dependencies) (http.Handler, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = clientAddress(d.TrustedProxies)
+	e.Binder = validatedBinder{}
 	e.HTTPErrorHandler = renderer{log: d.Log}.render
 
 	measured, err := newRequests(d.Metrics)
@@ -102,12 +108,13 @@ func New(d Dependencies) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Use(requestID, measured.measure, accessLog(d.Log), d.Lifecycle.closing, securityHeaders)
+	spans := tracing{tracer: d.Tracer, proxies: d.TrustedProxies, names: measured}
+	e.Use(requestID, spans.trace, measured.measure, accessLog(d.Log), d.Lifecycle.closing, securityHeaders)
 	e.Use(validation...)
 	e.Use(recovered, crossOrigin)
 
 	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions, Box: d.Box, Now: d.Now, Memory: memoryOf(d)}
-	limits, err := newLimits(d.Limiter, d.Contract)
+	limits, err := newLimits(d.Limiter, d.Contract, d.Metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +138,7 @@ func New(d Dependencies) (http.Handler, error) {
 		return nil, err
 	}
 	refuseShadowed(e, d.Contract)
-	if err := (system{contract: d.Contract}).register(e); err != nil {
+	if err := (system{contract: d.Contract, demo: d.Demo}).register(e); err != nil {
 		return nil, err
 	}
 	e.GET("/readyz", health{db: d.DB, limiter: d.Limiter, lifecycle: d.Lifecycle, asking: &singleflight.Group{}}.ready)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/dbtest"
 )
 
 func (h *harness) bulk(students []any) answer {
@@ -74,14 +75,14 @@ func TestBulk_moreThan100AreRefused(t *testing.T) {
 
 func TestBulk_aHundredTakeAsManyRoundTripsAsOne(t *testing.T) {
 	t.Parallel()
-	trips := &roundTrips{}
+	trips := &dbtest.RoundTrips{}
 	h := newRoomyHarness(t)
-	proxied := newHarnessOn(t, h.db, db.Config{MaxConns: 1, URL: trips.proxy(t, h.db.URL)})
+	proxied := newHarnessOn(t, h.db, db.Config{MaxConns: 1, URL: trips.Proxy(t, h.db.URL)})
 	proxied.admit(admission("W-1", nil)) // warms the statement cache of the one connection
 	require.Equal(t, http.StatusCreated, proxied.bulk(batchOf(1)).Status)
 
-	one := trips.during(func() { proxied.admit(admission("W-2", nil)) })
-	hundred := trips.during(func() {
+	one := trips.During(func() { proxied.admit(admission("W-2", nil)) })
+	hundred := trips.During(func() {
 		batch := batchOf(100)[1:]
 		require.Equal(t, http.StatusCreated, proxied.bulk(batch).Status)
 	})

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
+	"html/template"
 	"io/fs"
 	"net/http"
 
@@ -15,6 +17,7 @@ import (
 // system has what stands outside /v1 and knows no dependency: a sign of life, the document, its page.
 type system struct {
 	contract *contract.Contract
+	demo     []DemoSignIn
 }
 
 // docsFiles are the page, its script and its style; Swagger UI itself comes from its module.
@@ -22,9 +25,14 @@ type system struct {
 //go:embed docs/index.html docs/init.js docs/style.css docs/problem.css
 var docsFiles embed.FS
 
-// docsPage is the page with all it loads, and the style of the pages of problems; nothing else of Swagger UI is served.
+// docsTemplate is the page; its data are the sign-ins of a demo.
+var docsTemplate = template.Must(template.ParseFS(docsFiles, "docs/index.html"))
+
+// DemoSignIn is a sign-in that the page of the docs shows to everybody.
+type DemoSignIn struct{ Tenant, Email, Role, Password string }
+
+// docsPage is all that the page loads, and the style of the pages of problems; nothing else of Swagger UI is served.
 var docsPage = []docsFile{
-	{path: "/docs", from: docsFiles, name: "docs/index.html", contentType: "text/html; charset=utf-8"},
 	{path: "/docs/init.js", from: docsFiles, name: "docs/init.js", contentType: "text/javascript; charset=utf-8"},
 	{path: "/docs/style.css", from: docsFiles, name: "docs/style.css", contentType: "text/css; charset=utf-8"},
 	{path: "/docs/problem.css", from: docsFiles, name: "docs/problem.css", contentType: "text/css; charset=utf-8"},
@@ -61,8 +69,8 @@ func (s system) register(e *echo.Echo) error {
 	e.GET("/openapi.json", func(c echo.Context) error {
 		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, s.contract.JSON)
 	})
-	for _, file := range docsPage {
-		e.GET(file.path, file.serve)
+	if err := s.registerDocs(e); err != nil {
+		return err
 	}
 	problems, err := newProblemPages()
 	if err != nil {
@@ -72,16 +80,35 @@ func (s system) register(e *echo.Echo) error {
 	return nil
 }
 
+func (s system) registerDocs(e *echo.Echo) error {
+	var page bytes.Buffer
+	if err := docsTemplate.Execute(&page, s.demo); err != nil {
+		return fmt.Errorf("write the docs page: %w", err)
+	}
+	e.GET("/docs", func(c echo.Context) error {
+		docsHeaders(c, "no-cache")
+		return c.Blob(http.StatusOK, "text/html; charset=utf-8", page.Bytes())
+	})
+	for _, file := range docsPage {
+		e.GET(file.path, file.serve)
+	}
+	return nil
+}
+
+func docsHeaders(c echo.Context, caching string) {
+	c.Response().Header().Set(echo.HeaderContentSecurityPolicy, docsPolicy)
+	c.Response().Header().Set(echo.HeaderCacheControl, caching)
+}
+
 func (f docsFile) serve(c echo.Context) error {
 	content, err := fs.ReadFile(f.from, f.name)
 	if err != nil {
 		return fmt.Errorf("read a file of the docs page: %w", err)
 	}
-	h := c.Response().Header()
-	h.Set(echo.HeaderContentSecurityPolicy, docsPolicy)
-	h.Set(echo.HeaderCacheControl, "no-cache")
+	caching := "no-cache"
 	if f.cacheable {
-		h.Set(echo.HeaderCacheControl, "public, max-age=3600")
+		caching = "public, max-age=3600"
 	}
+	docsHeaders(c, caching)
 	return c.Blob(http.StatusOK, f.contentType, content)
 }

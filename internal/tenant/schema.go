@@ -75,22 +75,41 @@ func (s *lockedSchema) unlock(ctx context.Context) { closeConn(ctx, s.conn) }
 func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("read the database URL: %w", err)
+		return nil, fmt.Errorf("read DATABASE_URL (it should be like postgres://user:password@host:5432/database): %w", err)
 	}
 	config.RuntimeParams["application_name"] = applicationName
 	config.RuntimeParams["search_path"] = "" // every name is written with its schema
 	conn, err := pgx.ConnectConfig(ctx, config)
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == protocolViolation {
-		return nil, fmt.Errorf("connect to the database (a pooler is no way to it here; DATABASE_DIRECT_URL must lead to PostgreSQL itself): %w", err)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("connect to the database: %w", err)
+		return nil, fmt.Errorf("connect to the database%s: %w", advice(err), err)
 	}
 	return conn, nil
 }
 
-// protocolViolation is what PgBouncer says to a parameter that it does not keep track of.
-const protocolViolation = "08P01"
+// advice says what may be done when there is no connection.
+func advice(err error) string {
+	pg, answered := errors.AsType[*pgconn.PgError](err)
+	if !answered {
+		return " (is it running, and does DATABASE_URL lead to it?)"
+	}
+	switch pg.Code {
+	case protocolViolation: // of PgBouncer, to a parameter that it does not keep track of
+		return " (a pooler is no way to it here; DATABASE_DIRECT_URL must lead to PostgreSQL itself)"
+	case invalidPassword, invalidAuthorization:
+		return " (user and password are those in DATABASE_URL)"
+	case invalidCatalogName:
+		return " (the database in DATABASE_URL must be there: createdb makes it)"
+	}
+	return ""
+}
+
+// SQLSTATEs, by their names in the PostgreSQL manual, appendix A.
+const (
+	protocolViolation    = "08P01"
+	invalidPassword      = "28P01"
+	invalidAuthorization = "28000"
+	invalidCatalogName   = "3D000"
+)
 
 func closeConn(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)

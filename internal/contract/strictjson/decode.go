@@ -19,6 +19,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -31,10 +32,13 @@ const MaxDepth = 32
 var allowDuplicates = jsontext.AllowDuplicateNames(true)
 
 // Decode reads the one JSON value that data holds. White space may surround it.
-// It only reads data, and keeps no reference to it. Every error that it returns
+// It only reads data, and keeps no reference to it; strings of the result share
+// one copy of it. Every error that it returns
 // is a [*SyntaxError].
 func Decode(data []byte) (any, error) {
-	r := reader{data: data, dec: jsontext.NewDecoder(bytes.NewBuffer(data), allowDuplicates)}
+	d := decoders.Get().(*decoder) //nolint:forcetypeassert // nothing else is in the pool
+	defer d.free()
+	r := reader{data: data, copied: string(data), dec: d.over(data)}
 	tok, err := r.dec.ReadToken()
 	if errors.Is(err, io.EOF) {
 		return nil, r.fail(CodeEmpty, "", 0)
@@ -52,15 +56,43 @@ func Decode(data []byte) (any, error) {
 	return v, nil
 }
 
+// decoder is a jsontext.Decoder that is used again.
+type decoder struct {
+	bytes bytes.Buffer
+	json  *jsontext.Decoder
+}
+
+var decoders = sync.Pool{New: func() any {
+	d := &decoder{}
+	d.json = jsontext.NewDecoder(&d.bytes, allowDuplicates)
+	return d
+}}
+
+// over makes the decoder begin anew.
+func (d *decoder) over(data []byte) *jsontext.Decoder {
+	d.bytes = *bytes.NewBuffer(data)
+	d.json.Reset(&d.bytes, allowDuplicates)
+	return d.json
+}
+
+// free gives the decoder to whoever is next, and lets the text go.
+func (d *decoder) free() {
+	d.over(nil)
+	decoders.Put(d)
+}
+
 // reader walks the tokens of one text. jsontext already refuses invalid UTF-8
 // and lone surrogates; the rest is checked here.
 type reader struct {
-	data []byte
-	dec  *jsontext.Decoder
+	data   []byte
+	copied string // of data; strings and numbers of the result are parts of it
+	dec    *jsontext.Decoder
+	before int64 // where the token before the present one ended
 }
 
 // next reads a token inside an array or object, where the text must not end.
 func (r *reader) next() (jsontext.Token, error) {
+	r.before = r.dec.InputOffset()
 	tok, err := r.dec.ReadToken()
 	if err != nil {
 		return tok, r.syntax(err)
@@ -78,7 +110,7 @@ func (r *reader) value(tok jsontext.Token) (any, error) {
 	case jsontext.KindString:
 		return r.text(tok)
 	case jsontext.KindNumber:
-		return json.Number(tok.String()), nil
+		return json.Number(r.sent()), nil
 	case jsontext.KindNull:
 		return nil, nil //nolint:nilnil // null is nil
 	default:
@@ -90,7 +122,7 @@ func (r *reader) object() (any, error) {
 	if err := r.checkDepth(); err != nil {
 		return nil, err
 	}
-	members := make(map[string]any)
+	members := make(map[string]any, r.sizeHint())
 	for {
 		tok, err := r.next()
 		if err != nil {
@@ -107,7 +139,7 @@ func (r *reader) object() (any, error) {
 
 // member reads the value that follows name and adds the pair to members.
 func (r *reader) member(members map[string]any, name jsontext.Token) error {
-	key := name.String()
+	key := r.unquoted(name)
 	if hasNUL(key) {
 		return r.fail(CodeNUL, r.dec.StackPointer().Parent(), r.dec.InputOffset())
 	}
@@ -144,11 +176,35 @@ func (r *reader) array() (any, error) {
 }
 
 func (r *reader) text(tok jsontext.Token) (any, error) {
-	s := tok.String()
+	s := r.unquoted(tok)
 	if hasNUL(s) {
 		return nil, r.fail(CodeNUL, r.dec.StackPointer(), r.dec.InputOffset())
 	}
 	return s, nil
+}
+
+// sent is the string or number that was just read, as it was sent: between two tokens there is nothing but white space and
+// one comma or colon.
+func (r *reader) sent() string {
+	return strings.TrimLeft(r.copied[r.before:r.dec.InputOffset()], " \t\r\n,:")
+}
+
+// unquoted is the string that was just read. One without escapes needs no memory of its own.
+func (r *reader) unquoted(tok jsontext.Token) string {
+	sent := r.sent()
+	if strings.IndexByte(sent, '\\') >= 0 {
+		return tok.String()
+	}
+	return sent[1 : len(sent)-1]
+}
+
+// sizeHint is a guess at how many members the outermost object has. Those in it are small.
+func (r *reader) sizeHint() int {
+	const perMember, most = 40, 24
+	if r.dec.StackDepth() > 1 {
+		return 0
+	}
+	return min(len(r.data)/perMember, most)
 }
 
 func (r *reader) checkDepth() error {

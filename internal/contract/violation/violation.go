@@ -108,22 +108,3 @@ func (o *operation) constraint(in apperr.Location, place, keyword string) Constr
 func (s *Set) breaks(c Case) { s.Broken = append(s.Broken, c) }
 
 func (s *Set) keeps(c Case) { s.Kept = append(s.Kept, c) }
-
-// Value is one about a keyword of a scalar's schema: it breaks that keyword and perhaps others, or just keeps all.
-type Value struct {
-	Keyword string
-	Value   any
-	Keeps   bool
-}
-
-// Values makes the values of scalars, for whoever wants to hold something else than a server against a document: a table.
-func Values(c *contract.Contract) func(*openapi3.Schema) []Value {
-	samples := samplesOf(c)
-	return func(schema *openapi3.Schema) []Value {
-		var values []Value
-		for _, t := range valuesOf(schema, samples) {
-			values = append(values, Value{t.keyword, t.value, t.broken == nil})
-		}
-		return values
-	}
-}

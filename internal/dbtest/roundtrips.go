@@ -1,6 +1,7 @@
-package server_test
+package dbtest
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/url"
@@ -11,23 +12,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// roundTrips counts exchanges with the database: how often the client speaks after the server has spoken.
-type roundTrips struct{ count atomic.Int64 }
+// RoundTrips counts exchanges with a database: how often the client speaks after the server has spoken. It is safe for concurrent use.
+type RoundTrips struct{ count atomic.Int64 }
 
-func (r *roundTrips) during(work func()) int64 {
+// Count is how many there have been.
+func (r *RoundTrips) Count() int64 { return r.count.Load() }
+
+// During is how many there are while work runs.
+func (r *RoundTrips) During(work func()) int64 {
 	before := r.count.Load()
 	work()
 	return r.count.Load() - before
 }
 
-// proxy listens in front of a database and returns the URL that leads through it.
-func (r *roundTrips) proxy(t *testing.T, databaseURL string) string {
+// Proxy listens in front of a database and returns the URL that leads through it.
+func (r *RoundTrips) Proxy(t testing.TB, databaseURL string) string {
 	t.Helper()
 	target, err := url.Parse(databaseURL)
 	require.NoError(t, err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	address := target.Host
+	address, ctx := target.Host, context.WithoutCancel(t.Context())
 	var open sync.WaitGroup
 	open.Go(func() {
 		for {
@@ -35,7 +40,7 @@ func (r *roundTrips) proxy(t *testing.T, databaseURL string) string {
 			if err != nil {
 				return
 			}
-			open.Go(func() { r.forward(client, address) })
+			open.Go(func() { r.forward(ctx, client, address) })
 		}
 	})
 	t.Cleanup(func() { _ = listener.Close(); open.Wait() })
@@ -43,9 +48,9 @@ func (r *roundTrips) proxy(t *testing.T, databaseURL string) string {
 	return target.String()
 }
 
-func (r *roundTrips) forward(client net.Conn, address string) {
+func (r *RoundTrips) forward(ctx context.Context, client net.Conn, address string) {
 	defer func() { _ = client.Close() }()
-	server, err := net.Dial("tcp", address)
+	server, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return
 	}
