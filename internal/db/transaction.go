@@ -286,14 +286,21 @@ func (o Options) begin() string {
 // error that looks like bad input. set_config with arguments, never SET with a name pasted in: arguments cannot be code.
 // What the registry says of the tenant's sessions is handed on in the same way (queries/auth.sql), since the tenant's role
 // cannot read it.
+//
+// What a transaction has no use for is not set: an actor when it only reads, and what it may see when that is everything.
 const enterTenant = `select set_config('search_path', $1, true), set_config('role', case when t.id is null then 'nobody: no such tenant' else $2 end, true),
-	set_config('statement_timeout', $3, true), set_config('idle_in_transaction_session_timeout', $3, true),
-	set_config('lock_timeout', $4, true), set_config('rollcall.institutions', $6, true),
-	set_config('rollcall.teacher', $7, true), set_config('rollcall.guardian', $8, true), set_config('rollcall.actor', $9, true),
+	set_config('statement_timeout', $3, true), set_config('idle_in_transaction_session_timeout', $3, true), set_config('lock_timeout', $4, true),
 	set_config('rollcall.require_mfa', t.require_mfa::text, true),
-	set_config('rollcall.sessions_since', coalesce(t.sessions_since::text, ''), true)
+	set_config('rollcall.sessions_since', coalesce(t.sessions_since::text, ''), true)`
+
+const (
+	enterAsActor = `, set_config('rollcall.actor', $6, true)`
+	enterLimited = `, set_config('rollcall.actor', $6, true), set_config('rollcall.institutions', $7, true),
+	set_config('rollcall.teacher', $8, true), set_config('rollcall.guardian', $9, true)`
+	ifThereIsOne = `
 from (select) as once left join control.tenants t
 	on t.id = $5 and t.status = 'active' and to_regnamespace($1) is not null and to_regrole($2) is not null`
+)
 
 // noSuchRole is what enterTenant fails with.
 const noSuchRole = "22023"
@@ -358,6 +365,9 @@ func (t *transaction) entered(r *replies, g *Guard) error {
 // enter is the statement that enters the scope.
 func (t *transaction) enter(ctx context.Context) (statement, error) {
 	timeout, lock := t.db.timeouts(ctx)
+	if t.scope != Control && t.opts.ReadOnly && t.scope.seesAll() {
+		return statement{sql: enterTenant + ifThereIsOne, args: []any{t.scope.schema(), t.scope.schema(), timeout, lock, t.scope.tenant}}, nil
+	}
 	actor, err := actorSetting(ctx)
 	if err != nil {
 		return statement{}, err
@@ -366,9 +376,11 @@ func (t *transaction) enter(ctx context.Context) (statement, error) {
 		return statement{sql: enterControl, args: []any{timeout, lock, actor}}, nil
 	}
 	role, institutions, teacher, guardian := t.scope.view()
-	return statement{sql: enterTenant, args: []any{
-		SchemaName(t.scope.tenant), role, timeout, lock, t.scope.tenant, institutions, teacher, guardian, actor,
-	}}, nil
+	args := []any{t.scope.schema(), role, timeout, lock, t.scope.tenant, actor}
+	if t.scope.seesAll() {
+		return statement{sql: enterTenant + enterAsActor + ifThereIsOne, args: args}, nil
+	}
+	return statement{sql: enterTenant + enterLimited + ifThereIsOne, args: append(args, institutions, teacher, guardian)}, nil
 }
 
 // timeouts are the server's own limits in milliseconds. They end a statement, or a transaction that says nothing more,

@@ -14,9 +14,10 @@ left join second_factors f on f.user_id = u.id;
 -- For `set search_path from current`, as in 00008_visibility.sql.
 select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
 
--- Fails unless there is such a session, used lately and in this state. In plpgsql, which keeps its plan for each tenant.
+-- Fails unless there is such a session, used lately and in this state. In plpgsql, which keeps its plan for each tenant; with the
+-- search_path of who calls, which is this schema, because to set it costs as much as the look.
 -- +goose StatementBegin
-create function hold_session(token bytea, sent_as text, used_within_seconds float8, remembered text) returns void language plpgsql stable set search_path from current as $$
+create function hold_session(token bytea, sent_as text, used_within_seconds float8, remembered text) returns void language plpgsql stable as $$
 begin
     if not exists (select from session_states s where s.token_hash = token and s.transport = sent_as and s.state = remembered
                    and s.last_used_at > now() - make_interval(secs => used_within_seconds)) then
