@@ -10,7 +10,7 @@ left join attendance_registers r on r.section_id = s.id and r.date = @date
 where s.id = @section_id;
 
 -- name: CalendarsOn :many
--- What the calendars say of a day, one row an institution; the academic year is zero outside all years.
+-- What the calendars say of a day, one row an institution, or that of a section; the academic year is zero outside all years.
 select i.id as institution_id, i.time_zone, i.working_days, coalesce(y.id, '00000000-0000-0000-0000-000000000000')::uuid as academic_year_id,
        exists (select from terms t where t.academic_year_id = y.id) as has_terms,
        exists (select from terms t where t.academic_year_id = y.id and @date::date between t.start_date and t.end_date) as in_term,
@@ -21,7 +21,8 @@ left join lateral (
     select a.id from academic_years a where a.institution_id = i.id and @date between a.start_date and a.end_date
     order by a.is_current desc, a.start_date desc, a.id limit 1
 ) y on true
-where sqlc.narg(institution_id)::uuid is null or i.id = sqlc.narg(institution_id)
+where (sqlc.narg(institution_id)::uuid is null or i.id = sqlc.narg(institution_id))
+  and (sqlc.narg(section_id)::uuid is null or i.id = (select c.institution_id from sections s join classes c on c.id = s.class_id where s.id = sqlc.narg(section_id)))
 order by i.id;
 
 -- name: EnrollmentsForMarks :many

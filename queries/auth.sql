@@ -33,12 +33,18 @@ select s.id, s.created_at, s.expires_at, u.id as user_id, u.email, u.first_name,
        coalesce(s.factor_at >= f.activated_at, false)::boolean as factor_given,
        coalesce(case when f.user_id is null then s.password_at else s.factor_at end
                 > now() - make_interval(secs => @fresh_seconds::float8), false)::boolean as is_fresh,
-       (coalesce(current_setting('rollcall.require_mfa', true), '') = 'true')::boolean as tenant_requires_mfa
+       (coalesce(current_setting('rollcall.require_mfa', true), '') = 'true')::boolean as tenant_requires_mfa,
+       t.state::text as state
 from live_sessions s
+join session_states t on t.id = s.id
 join users u on u.id = s.user_id
 left join second_factors f on f.user_id = u.id and f.activated_at is not null
 where s.token_hash = @token_hash and s.transport = @transport
   and s.last_used_at > now() - make_interval(secs => @idle_seconds::float8) and u.is_active;
+
+-- name: HoldSession :exec
+-- Fails, with RC001, unless what was remembered of a session still holds.
+select hold_session(@token_hash, @transport, @used_within_seconds, @state);
 
 -- name: TouchSession :exec
 update sessions set last_used_at = now() where id = @id;

@@ -150,9 +150,14 @@ func (s *service) handler(ctx context.Context) (http.Handler, error) {
 		return nil, err
 	}
 	s.closes = append(s.closes, func() { _ = limiter.Close() })
+	memory, err := auth.NewMemory(s.metrics)
+	if err != nil {
+		return nil, err
+	}
+	s.parts = append(s.parts, func(ctx context.Context) error { return memory.Run(ctx, s.config.DirectURL.Reveal(), s.log) })
 	return server.New(server.Dependencies{
 		DB: database, Contract: s.document, Box: s.box, Log: s.log, Limiter: limiter, TrustedProxies: s.config.TrustedProxies,
-		Sessions:       auth.Limits{Idle: s.config.SessionIdle, Lifetime: s.config.SessionLifetime},
+		Memory: memory, Sessions: auth.Limits{Idle: s.config.SessionIdle, Lifetime: s.config.SessionLifetime},
 		Concurrency:    server.Concurrency{Requests: s.config.MaxRequests, Tenant: s.config.TenantRequests},
 		WebhookTargets: s.targets, Lifecycle: s.lifecycle, Metrics: s.metrics, MetricsElsewhere: s.config.MetricsAddr != "",
 		ValidateResponses: s.config.ValidateResponses, Tracer: s.tracing.Tracer(), Demo: s.demo,

@@ -78,9 +78,16 @@ left join lateral (
     select a.id from academic_years a where a.institution_id = i.id and $1 between a.start_date and a.end_date
     order by a.is_current desc, a.start_date desc, a.id limit 1
 ) y on true
-where $2::uuid is null or i.id = $2
+where ($2::uuid is null or i.id = $2)
+  and ($3::uuid is null or i.id = (select c.institution_id from sections s join classes c on c.id = s.class_id where s.id = $3))
 order by i.id
 `
+
+type CalendarsOnParams struct {
+	Date          openapi_types.Date
+	InstitutionID *uuid.UUID
+	SectionID     *uuid.UUID
+}
 
 type CalendarsOnRow struct {
 	InstitutionID  uuid.UUID
@@ -92,9 +99,9 @@ type CalendarsOnRow struct {
 	Holiday        string
 }
 
-// What the calendars say of a day, one row an institution; the academic year is zero outside all years.
-func (q *Queries) CalendarsOn(ctx context.Context, date openapi_types.Date, institutionID *uuid.UUID) ([]CalendarsOnRow, error) {
-	rows, err := q.db.Query(ctx, calendarsOn, date, institutionID)
+// What the calendars say of a day, one row an institution, or that of a section; the academic year is zero outside all years.
+func (q *Queries) CalendarsOn(ctx context.Context, arg CalendarsOnParams) ([]CalendarsOnRow, error) {
+	rows, err := q.db.Query(ctx, calendarsOn, arg.Date, arg.InstitutionID, arg.SectionID)
 	if err != nil {
 		return nil, err
 	}

@@ -318,6 +318,28 @@ func (q *Queries) GrantsOf(ctx context.Context, userID uuid.UUID) ([]GrantsOfRow
 	return items, nil
 }
 
+const holdSession = `-- name: HoldSession :exec
+select hold_session($1, $2, $3, $4)
+`
+
+type HoldSessionParams struct {
+	TokenHash         []byte
+	Transport         string
+	UsedWithinSeconds float64
+	State             string
+}
+
+// Fails, with RC001, unless what was remembered of a session still holds.
+func (q *Queries) HoldSession(ctx context.Context, arg HoldSessionParams) error {
+	_, err := q.db.Exec(ctx, holdSession,
+		arg.TokenHash,
+		arg.Transport,
+		arg.UsedWithinSeconds,
+		arg.State,
+	)
+	return err
+}
+
 const knownAddresses = `-- name: KnownAddresses :many
 select distinct remote_address::text from sessions
 where user_id = $1 and created_at > now() - make_interval(secs => $2::float8) and remote_address is not null
@@ -421,8 +443,10 @@ select s.id, s.created_at, s.expires_at, u.id as user_id, u.email, u.first_name,
        coalesce(s.factor_at >= f.activated_at, false)::boolean as factor_given,
        coalesce(case when f.user_id is null then s.password_at else s.factor_at end
                 > now() - make_interval(secs => $1::float8), false)::boolean as is_fresh,
-       (coalesce(current_setting('rollcall.require_mfa', true), '') = 'true')::boolean as tenant_requires_mfa
+       (coalesce(current_setting('rollcall.require_mfa', true), '') = 'true')::boolean as tenant_requires_mfa,
+       t.state::text as state
 from live_sessions s
+join session_states t on t.id = s.id
 join users u on u.id = s.user_id
 left join second_factors f on f.user_id = u.id and f.activated_at is not null
 where s.token_hash = $2 and s.transport = $3
@@ -451,6 +475,7 @@ type LiveSessionRow struct {
 	FactorGiven       bool
 	IsFresh           bool
 	TenantRequiresMfa bool
+	State             string
 }
 
 // The session of a token, with its user. is_stale says that last_used_at wants to be brought up to date; is_fresh that the
@@ -478,6 +503,7 @@ func (q *Queries) LiveSession(ctx context.Context, arg LiveSessionParams) (LiveS
 		&i.FactorGiven,
 		&i.IsFresh,
 		&i.TenantRequiresMfa,
+		&i.State,
 	)
 	return i, err
 }

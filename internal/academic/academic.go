@@ -24,6 +24,11 @@ type Handler struct {
 	DB *db.DB
 }
 
+// get reads one row.
+func get[A, R any](ctx context.Context, d *db.DB, query func(*db.Queries, context.Context, A) (R, error), arg A) (R, error) {
+	return db.Read(ctx, d, auth.Scope(ctx), func(ctx context.Context, q *db.Queries) (R, error) { return query(q, ctx, arg) })
+}
+
 // one runs a query for one row in a transaction of its own.
 func one[A, R any](ctx context.Context, d *db.DB, opts db.Options, query func(*db.Queries, context.Context, A) (R, error), arg A) (R, error) {
 	return db.InTxValue(ctx, d, auth.Scope(ctx), opts, func(ctx context.Context, q *db.Queries) (R, error) {

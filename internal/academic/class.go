@@ -73,7 +73,7 @@ func (h *Handler) CreateClass(ctx context.Context, request api.CreateClassReques
 
 // GetClass gets one class.
 func (h *Handler) GetClass(ctx context.Context, request api.GetClassRequestObject) (api.GetClassResponseObject, error) {
-	row, err := one(ctx, h.DB, db.ReadOnly, (*db.Queries).GetClass, request.ClassId)
+	row, err := get(ctx, h.DB, (*db.Queries).GetClass, request.ClassId)
 	if err != nil {
 		return nil, err
 	}

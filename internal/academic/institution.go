@@ -66,7 +66,7 @@ func (h *Handler) CreateInstitution(ctx context.Context, request api.CreateInsti
 
 // GetInstitution gets one institution.
 func (h *Handler) GetInstitution(ctx context.Context, request api.GetInstitutionRequestObject) (api.GetInstitutionResponseObject, error) {
-	row, err := one(ctx, h.DB, db.ReadOnly, (*db.Queries).GetInstitution, request.InstitutionId)
+	row, err := get(ctx, h.DB, (*db.Queries).GetInstitution, request.InstitutionId)
 	if err != nil {
 		return nil, err
 	}

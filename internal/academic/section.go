@@ -67,7 +67,7 @@ func (h *Handler) CreateSection(ctx context.Context, request api.CreateSectionRe
 
 // GetSection gets one section.
 func (h *Handler) GetSection(ctx context.Context, request api.GetSectionRequestObject) (api.GetSectionResponseObject, error) {
-	row, err := one(ctx, h.DB, db.ReadOnly, (*db.Queries).GetSection, request.SectionId)
+	row, err := get(ctx, h.DB, (*db.Queries).GetSection, request.SectionId)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func (h *Handler) CreateSubject(ctx context.Context, request api.CreateSubjectRe
 
 // GetSubject gets one subject.
 func (h *Handler) GetSubject(ctx context.Context, request api.GetSubjectRequestObject) (api.GetSubjectResponseObject, error) {
-	row, err := one(ctx, h.DB, db.ReadOnly, (*db.Queries).GetSubject, request.SubjectId)
+	row, err := get(ctx, h.DB, (*db.Queries).GetSubject, request.SubjectId)
 	if err != nil {
 		return nil, err
 	}

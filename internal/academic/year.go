@@ -84,7 +84,7 @@ func createYear(ctx context.Context, q *db.Queries, body *api.AcademicYearCreate
 
 // GetAcademicYear gets one academic year.
 func (h *Handler) GetAcademicYear(ctx context.Context, request api.GetAcademicYearRequestObject) (api.GetAcademicYearResponseObject, error) {
-	row, err := one(ctx, h.DB, db.ReadOnly, (*db.Queries).GetAcademicYear, request.AcademicYearId)
+	row, err := get(ctx, h.DB, (*db.Queries).GetAcademicYear, request.AcademicYearId)
 	if err != nil {
 		return nil, err
 	}

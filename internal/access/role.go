@@ -71,7 +71,7 @@ func (h *Handler) GetRole(ctx context.Context, request api.GetRoleRequestObject)
 	if r, found := h.findBuiltIn(request.RoleId); found {
 		return api.GetRole200JSONResponse(roleView(r)), nil
 	}
-	row, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.Role, error) {
+	row, err := db.Read(ctx, h.DB, auth.Scope(ctx), func(ctx context.Context, q *db.Queries) (gendb.Role, error) {
 		return q.GetRole(ctx, request.RoleId)
 	})
 	if err != nil {

@@ -51,6 +51,8 @@ func (h *Handler) ListUsers(ctx context.Context, request api.ListUsersRequestObj
 		Count: func(ctx context.Context, q *db.Queries) (int64, error) { return q.CountUsers(ctx, filter) },
 		Key:   func(u user) userKey { return userKey{u.LastName, u.FirstName, u.ID} },
 		View:  h.userView,
+
+		InSteps: true,
 	}.Read(ctx, h.DB, auth.Scope(ctx))
 	if err != nil {
 		return nil, err

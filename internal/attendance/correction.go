@@ -27,6 +27,10 @@ func (h *Handler) ListCorrections(ctx context.Context, request api.ListCorrectio
 		Name:       "corrections",
 		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
 		Filters:    []any{request.SectionId, request.Date},
+		Parent: func(ctx context.Context, q *db.Queries) error {
+			_, err := q.GetRegister(ctx, request.Date, request.SectionId)
+			return err
+		},
 		Rows: func(ctx context.Context, q *db.Queries, r page.Request[correctionKey]) ([]gendb.ListCorrectionsRow, error) {
 			return correctionRows(ctx, q, r, request)
 		},
@@ -45,9 +49,6 @@ func (h *Handler) ListCorrections(ctx context.Context, request api.ListCorrectio
 }
 
 func correctionRows(ctx context.Context, q *db.Queries, r page.Request[correctionKey], request api.ListCorrectionsRequestObject) ([]gendb.ListCorrectionsRow, error) {
-	if _, err := q.GetRegister(ctx, request.Date, request.SectionId); err != nil {
-		return nil, err // tells an empty list from the list of no section
-	}
 	params := gendb.ListCorrectionsParams{SectionID: request.SectionId, Date: request.Date, RowLimit: r.RowLimit(), RowOffset: r.RowOffset()}
 	if r.After != nil {
 		params.AfterCorrectedAt, params.AfterStudentID, params.AfterVersion = &r.After.CorrectedAt, &r.After.StudentID, &r.After.Version

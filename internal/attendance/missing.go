@@ -35,7 +35,7 @@ func (h *Handler) ListMissingRegisters(ctx context.Context, request api.ListMiss
 		Rows: func(ctx context.Context, q *db.Queries, r page.Request[sectionKey]) ([]gendb.ListMissingRegistersRow, error) {
 			return missingRows(ctx, q, r, p, open)
 		},
-		Count: func(ctx context.Context, q *db.Queries) (_ int64, err error) { // comes first
+		Count: func(ctx context.Context, q *db.Queries) (_ int64, err error) {
 			if open, err = openOn(ctx, q, p.Date, p.InstitutionId); err != nil {
 				return 0, err
 			}
@@ -47,6 +47,8 @@ func (h *Handler) ListMissingRegisters(ctx context.Context, request api.ListMiss
 			return sectionKey{row.GradeLevel, row.ClassName, row.SectionName, row.SectionID}
 		},
 		View: func(row gendb.ListMissingRegistersRow) api.MissingRegister { return missingView(row, p.Date) },
+
+		InSteps: true, // the count asks the calendars, and the rows are by them
 	}.Read(ctx, h.DB, auth.Scope(ctx))
 	if err != nil {
 		return nil, err
@@ -57,7 +59,7 @@ func (h *Handler) ListMissingRegisters(ctx context.Context, request api.ListMiss
 // openOn asks the calendars of the institutions, by the same rule that a register is held to.
 func openOn(ctx context.Context, q *db.Queries, date openapi_types.Date, institution *uuid.UUID) (inSession, error) {
 	var open inSession
-	calendars, err := q.CalendarsOn(ctx, date, institution)
+	calendars, err := q.CalendarsOn(ctx, gendb.CalendarsOnParams{Date: date, InstitutionID: institution})
 	if err != nil {
 		return open, fmt.Errorf("read the calendars: %w", err)
 	}

@@ -28,8 +28,9 @@ type register struct {
 // GetRegister reads the register of a section and day, or says that nothing has changed since the client's ETag.
 func (h *Handler) GetRegister(ctx context.Context, request api.GetRegisterRequestObject) (api.GetRegisterResponseObject, error) {
 	opts := db.Options{ReadOnly: true, Isolation: db.RepeatableRead} // the version and the marks of the same moment
-	r, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), opts, func(ctx context.Context, q *db.Queries) (register, error) {
-		return readRegister(ctx, q, request.SectionId, request.Date)
+	r, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), opts, func(ctx context.Context, _ *db.Queries) (r register, err error) {
+		err = db.Together(db.Last(ctx), r.read(request.SectionId, request.Date)...)
+		return r, err
 	})
 	if err != nil {
 		return nil, err
@@ -45,15 +46,16 @@ func (h *Handler) GetRegister(ctx context.Context, request api.GetRegisterReques
 
 // MarkAttendance writes marks of a register.
 func (h *Handler) MarkAttendance(ctx context.Context, request api.MarkAttendanceRequestObject) (api.MarkAttendanceResponseObject, error) {
-	r, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) (register, error) {
-		head, err := q.GetRegister(ctx, request.Date, request.SectionId)
+	r, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.Options{}, func(ctx context.Context, _ *db.Queries) (register, error) {
+		s, err := look(ctx, request)
 		if err != nil {
 			return register{}, err
 		}
-		if err := mark(ctx, q, head, request); err != nil {
+		rows, save, err := prepare(ctx, s, request)
+		if err != nil {
 			return register{}, err
 		}
-		return readBack(ctx, q, request)
+		return write(ctx, request, rows, save)
 	})
 	if err != nil {
 		return nil, err
@@ -63,35 +65,81 @@ func (h *Handler) MarkAttendance(ctx context.Context, request api.MarkAttendance
 	}, nil
 }
 
-// mark moves a register on from the version that was read, and writes the marks.
-func mark(ctx context.Context, q *db.Queries, head gendb.GetRegisterRow, request api.MarkAttendanceRequestObject) error {
+// stored is what marks are held against.
+type stored struct {
+	head        gendb.GetRegisterRow
+	calendars   []gendb.CalendarsOnRow
+	enrollments []gendb.EnrollmentsForMarksRow
+}
+
+func look(ctx context.Context, request api.MarkAttendanceRequestObject) (s stored, err error) {
+	students := make([]uuid.UUID, len(request.Body.Marks))
+	for i, m := range request.Body.Marks {
+		students[i] = m.StudentId
+	}
+	err = db.Together(ctx,
+		func(ctx context.Context, q *db.Queries) (err error) {
+			s.head, err = q.GetRegister(ctx, request.Date, request.SectionId)
+			return err
+		},
+		func(ctx context.Context, q *db.Queries) (err error) {
+			s.calendars, err = q.CalendarsOn(ctx, gendb.CalendarsOnParams{Date: request.Date, SectionID: &request.SectionId})
+			return err
+		},
+		func(ctx context.Context, q *db.Queries) (err error) {
+			s.enrollments, err = q.EnrollmentsForMarks(ctx, gendb.EnrollmentsForMarksParams{
+				Date: request.Date, SectionID: request.SectionId, StudentIds: students,
+			})
+			return err
+		})
+	return s, err
+}
+
+// prepare holds the marks against what is stored. It gives the rows to be written, and the step from the version that was read.
+func prepare(ctx context.Context, s stored, request api.MarkAttendanceRequestObject) (rows gendb.MarkStudentsParams, save gendb.SaveRegisterParams, err error) {
 	ifMatch := request.Params.IfMatch
-	if ifMatch != nil && !etag.MatchesStrongly(*ifMatch, etag.Of(head.Version)) {
-		return errStale
+	if ifMatch != nil && !etag.MatchesStrongly(*ifMatch, etag.Of(s.head.Version)) {
+		return rows, save, errStale
 	}
-	year, rows, err := check(ctx, q, head, request.Date, request.Body.Marks)
-	if err != nil {
-		return err
-	}
+	year, rows, err := check(s, request.Date, request.Body.Marks)
 	rows.UserID = auth.From(ctx).User
-	_, err = q.SaveRegister(ctx, gendb.SaveRegisterParams{
-		SectionID: head.SectionID, Date: request.Date, AcademicYearID: year, InstitutionID: head.InstitutionID,
-		UserID: rows.UserID, SeenVersion: head.Version,
-	})
-	switch {
-	case errors.Is(err, pgx.ErrNoRows) && ifMatch != nil:
-		return errStale
-	case errors.Is(err, pgx.ErrNoRows):
-		return errSavedMeanwhile
-	case err != nil:
-		return fmt.Errorf("save the register: %w", err)
+	return rows, gendb.SaveRegisterParams{
+		SectionID: s.head.SectionID, Date: request.Date, AcademicYearID: year, InstitutionID: s.head.InstitutionID,
+		UserID: rows.UserID, SeenVersion: s.head.Version,
+	}, err
+}
+
+// write moves the register on, writes the marks and reads back what there is then.
+func write(ctx context.Context, request api.MarkAttendanceRequestObject, rows gendb.MarkStudentsParams, save gendb.SaveRegisterParams) (r register, err error) {
+	pieces := []db.Func{
+		func(ctx context.Context, q *db.Queries) error {
+			_, err := q.SaveRegister(ctx, save)
+			switch {
+			case errors.Is(err, pgx.ErrNoRows) && request.Params.IfMatch != nil:
+				return errStale
+			case errors.Is(err, pgx.ErrNoRows):
+				return errSavedMeanwhile
+			case err != nil:
+				return fmt.Errorf("save the register: %w", err)
+			}
+			return nil
+		},
+		func(ctx context.Context, q *db.Queries) error {
+			if err := q.MarkStudents(ctx, rows); err != nil {
+				return fmt.Errorf("write the marks: %w", err)
+			}
+			return nil
+		},
+		func(ctx context.Context, q *db.Queries) error {
+			return outbox.Emit(ctx, q, outbox.Event{
+				Type: api.EventTypeAttendanceMarked, Subject: save.SectionID, Data: registerMarked{save.SectionID, request.Date},
+			})
+		},
 	}
-	if err := q.MarkStudents(ctx, rows); err != nil {
-		return fmt.Errorf("write the marks: %w", err)
+	if err := db.Together(ctx, append(pieces, r.read(request.SectionId, request.Date)...)...); err != nil {
+		return r, err
 	}
-	return outbox.Emit(ctx, q, outbox.Event{
-		Type: api.EventTypeAttendanceMarked, Subject: head.SectionID, Data: registerMarked{head.SectionID, request.Date},
-	})
+	return r, r.holds(request.Body.Marks)
 }
 
 // registerMarked says which register to read.
@@ -107,26 +155,19 @@ var (
 
 // check holds the marks against the day and the students, and reports every fault at once. It gives the academic year of the
 // day and the rows to be written.
-func check(ctx context.Context, q *db.Queries, head gendb.GetRegisterRow, date openapi_types.Date, marks []api.MarkInput) (uuid.UUID, gendb.MarkStudentsParams, error) {
-	rows := gendb.MarkStudentsParams{Date: date, SectionID: head.SectionID, InstitutionID: head.InstitutionID}
-	calendars, err := q.CalendarsOn(ctx, date, &head.InstitutionID)
-	if err != nil {
-		return uuid.Nil, rows, fmt.Errorf("read the calendar: %w", err)
-	}
-	if len(calendars) != 1 {
+func check(s stored, date openapi_types.Date, marks []api.MarkInput) (uuid.UUID, gendb.MarkStudentsParams, error) {
+	rows := gendb.MarkStudentsParams{Date: date, SectionID: s.head.SectionID, InstitutionID: s.head.InstitutionID}
+	if len(s.calendars) != 1 {
 		return uuid.Nil, rows, apperr.New(apperr.NotFound, "")
 	}
-	d, err := dayOf(calendars[0], date)
+	d, err := dayOf(s.calendars[0], date)
 	if err != nil {
 		return uuid.Nil, rows, err
 	}
-	candidates, err := candidatesFor(ctx, q, head.SectionID, date, marks)
-	if err != nil {
-		return uuid.Nil, rows, err
-	}
+	candidates := candidatesOf(s.enrollments)
 	faults := d.faults()
 	for i, m := range marks {
-		year, code, message := candidates[m.StudentId].place(head.SectionID, date)
+		year, code, message := candidates[m.StudentId].place(s.head.SectionID, date)
 		if code != "" {
 			faults = append(faults, apperr.BodyField(code, message, "marks", i, "studentId"))
 		}
@@ -135,7 +176,7 @@ func check(ctx context.Context, q *db.Queries, head gendb.GetRegisterRow, date o
 		rows.Statuses = append(rows.Statuses, string(m.Status))
 		rows.Notes = append(rows.Notes, noteOf(m))
 	}
-	return calendars[0].AcademicYearID, rows, apperr.InvalidFields(faults)
+	return s.calendars[0].AcademicYearID, rows, apperr.InvalidFields(faults)
 }
 
 // noteOf is the note of a mark; none is the empty one, which no client can send.
@@ -157,16 +198,8 @@ func dayOf(c gendb.CalendarsOnRow, date openapi_types.Date) (day, error) {
 	}, nil
 }
 
-func candidatesFor(ctx context.Context, q *db.Queries, section uuid.UUID, date openapi_types.Date, marks []api.MarkInput) (map[uuid.UUID]candidate, error) {
-	students := make([]uuid.UUID, len(marks))
-	for i, m := range marks {
-		students[i] = m.StudentId
-	}
-	rows, err := q.EnrollmentsForMarks(ctx, gendb.EnrollmentsForMarksParams{Date: date, SectionID: section, StudentIds: students})
-	if err != nil {
-		return nil, fmt.Errorf("read the enrollments: %w", err)
-	}
-	candidates := make(map[uuid.UUID]candidate, len(students))
+func candidatesOf(rows []gendb.EnrollmentsForMarksRow) map[uuid.UUID]candidate {
+	candidates := make(map[uuid.UUID]candidate, len(rows))
 	for _, r := range rows {
 		c := candidates[r.StudentID]
 		c.markedIn = r.MarkedIn
@@ -175,19 +208,25 @@ func candidatesFor(ctx context.Context, q *db.Queries, section uuid.UUID, date o
 		})
 		candidates[r.StudentID] = c
 	}
-	return candidates, nil
+	return candidates
 }
 
-func readRegister(ctx context.Context, q *db.Queries, section uuid.UUID, date openapi_types.Date) (register, error) {
-	head, err := q.GetRegister(ctx, date, section)
-	if err != nil {
-		return register{}, err
+// read are the statements that read a register, to run together.
+func (r *register) read(section uuid.UUID, date openapi_types.Date) []db.Func {
+	return []db.Func{
+		func(ctx context.Context, q *db.Queries) (err error) {
+			r.head, err = q.GetRegister(ctx, date, section)
+			return err
+		},
+		func(ctx context.Context, q *db.Queries) error {
+			rows, err := q.ListRegister(ctx, date, section)
+			if err != nil {
+				return fmt.Errorf("list the register: %w", err)
+			}
+			r.marks = entriesOf(rows, date)
+			return nil
+		},
 	}
-	rows, err := q.ListRegister(ctx, date, section)
-	if err != nil {
-		return register{}, fmt.Errorf("list the register: %w", err)
-	}
-	return register{head, entriesOf(rows, date)}, nil
 }
 
 // entriesOf are the students who attend on the day or are marked, each once: one who left the section and came back has two
@@ -209,22 +248,18 @@ func entriesOf(rows []gendb.ListRegisterRow, date openapi_types.Date) []api.Regi
 	return entries
 }
 
-// readBack reads what was written. A student who was put into the register of another section meanwhile has no mark here.
-func readBack(ctx context.Context, q *db.Queries, request api.MarkAttendanceRequestObject) (register, error) {
-	r, err := readRegister(ctx, q, request.SectionId, request.Date)
-	if err != nil {
-		return r, err
-	}
+// holds fails when a mark is not there: its student was put into the register of another section meanwhile.
+func (r *register) holds(marks []api.MarkInput) error {
 	marked := make(map[uuid.UUID]bool, len(r.marks))
 	for _, m := range r.marks {
 		marked[m.StudentId] = m.Status != nil
 	}
-	for _, m := range request.Body.Marks {
+	for _, m := range marks {
 		if !marked[m.StudentId] {
-			return r, errSavedMeanwhile
+			return errSavedMeanwhile
 		}
 	}
-	return r, nil
+	return nil
 }
 
 func registerView(r register, date openapi_types.Date) api.Register {

@@ -30,6 +30,16 @@ func (h *Handler) ListStudentAttendance(ctx context.Context, request api.ListStu
 		Name:       "student-attendance",
 		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
 		Filters:    []any{request.StudentId, p.From, p.To},
+		Parent: func(ctx context.Context, q *db.Queries) error {
+			found, err := q.StudentExists(ctx, request.StudentId)
+			if err != nil {
+				return fmt.Errorf("look for the student: %w", err)
+			}
+			if !found {
+				return apperr.New(apperr.NotFound, "")
+			}
+			return nil
+		},
 		Rows: func(ctx context.Context, q *db.Queries, r page.Request[dateKey]) ([]gendb.ListStudentAttendanceRow, error) {
 			return markRows(ctx, q, r, request)
 		},
@@ -53,13 +63,6 @@ func (h *Handler) ListStudentAttendance(ctx context.Context, request api.ListStu
 const anyDays = 4_000_000
 
 func markRows(ctx context.Context, q *db.Queries, r page.Request[dateKey], request api.ListStudentAttendanceRequestObject) ([]gendb.ListStudentAttendanceRow, error) {
-	found, err := q.StudentExists(ctx, request.StudentId)
-	if err != nil {
-		return nil, fmt.Errorf("look for the student: %w", err)
-	}
-	if !found {
-		return nil, apperr.New(apperr.NotFound, "")
-	}
 	params := gendb.ListStudentAttendanceParams{
 		StudentID: request.StudentId, FromDate: request.Params.From, ToDate: request.Params.To, RowLimit: r.RowLimit(), RowOffset: r.RowOffset(),
 	}

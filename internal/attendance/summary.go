@@ -16,7 +16,7 @@ func (h *Handler) GetAttendanceSummary(ctx context.Context, request api.GetAtten
 	if err := apperr.InvalidFields(rangeFaults(p.From, p.To, mostDays)); err != nil {
 		return nil, err
 	}
-	rows, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.ReadOnly, func(ctx context.Context, q *db.Queries) ([]gendb.SummarizeAttendanceRow, error) {
+	rows, err := db.Read(ctx, h.DB, auth.Scope(ctx), func(ctx context.Context, q *db.Queries) ([]gendb.SummarizeAttendanceRow, error) {
 		return q.SummarizeAttendance(ctx, gendb.SummarizeAttendanceParams{
 			FromDate: p.From, ToDate: p.To, InstitutionID: p.InstitutionId, ClassID: p.ClassId, SectionID: p.SectionId,
 		})

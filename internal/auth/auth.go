@@ -44,6 +44,7 @@ type Principal struct {
 	factorGiven       bool // in this session
 	isFresh           bool // the second factor was given lately, or the password of who has none
 	tenantRequiresMFA bool
+	presumed          *presumption // nil: this was read from the database for the request
 }
 
 // MFA is whether a second factor is asked for.
@@ -125,7 +126,7 @@ func With(ctx context.Context, p Principal, permission string) context.Context {
 	if v := p.Visibility(permission); !v.All {
 		scope = scope.Limited(v)
 	}
-	return context.WithValue(ctx, principalKey{}, caller{p, scope})
+	return context.WithValue(db.WithGuard(ctx, p.guard()), principalKey{}, caller{p, scope})
 }
 
 // From is the principal of ctx. It panics without one: a handler of an operation that needs a sign-in is only reached

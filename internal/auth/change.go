@@ -42,6 +42,7 @@ func (h *Handler) ChangePassword(ctx context.Context, request api.ChangePassword
 	if err != nil {
 		return nil, err
 	}
+	h.Memory.forgetUser(p.Tenant, p.User)
 	return api.ChangePassword200JSONResponse{
 		Body: signIn(p), Headers: api.ChangePassword200ResponseHeaders{SetCookie: cookie(p.Transport, p.token, p.SessionExpiresAt)},
 	}, nil

@@ -77,7 +77,7 @@ func (h *Handler) grantsFor(ctx context.Context, key grantKey) (Grants, error) {
 }
 
 func (h *Handler) loadGrants(ctx context.Context, key grantKey) (Grants, error) {
-	rows, err := db.InTxValue(ctx, h.DB, db.Tenant(key.tenant), db.ReadOnly, func(ctx context.Context, q *db.Queries) ([]gendb.GrantsOfRow, error) {
+	rows, err := db.Read(ctx, h.DB, db.Tenant(key.tenant), func(ctx context.Context, q *db.Queries) ([]gendb.GrantsOfRow, error) {
 		return q.GrantsOf(ctx, key.user)
 	})
 	if err != nil {

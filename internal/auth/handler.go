@@ -21,6 +21,8 @@ type Handler struct {
 	Box      *seal.Box
 	// Now is the clock that codes of second factors are compared by; nil is the true one.
 	Now func() time.Time
+	// Memory remembers who is signed in; nil: the database is asked for every request.
+	Memory *Memory
 
 	grants grantCache
 }

@@ -142,6 +142,7 @@ func (h *Handler) ActivateMfa(ctx context.Context, request api.ActivateMfaReques
 		return nil, err
 	}
 	p.hasFactor = true
+	h.Memory.forgetUser(p.Tenant, p.User)
 	in := signIn(p)
 	return api.ActivateMfa200JSONResponse{
 		Body: api.MfaActivation{
@@ -195,6 +196,7 @@ func (h *Handler) VerifyMfa(ctx context.Context, request api.VerifyMfaRequestObj
 	if err != nil {
 		return nil, err
 	}
+	h.Memory.forgetUser(p.Tenant, p.User)
 	return api.VerifyMfa200JSONResponse{
 		Body: signIn(p), Headers: api.VerifyMfa200ResponseHeaders{SetCookie: cookie(p.Transport, p.token, p.SessionExpiresAt)},
 	}, nil
@@ -241,6 +243,7 @@ func (h *Handler) DisableMfa(ctx context.Context, _ api.DisableMfaRequestObject)
 	if err != nil {
 		return nil, err
 	}
+	h.Memory.forgetUser(p.Tenant, p.User)
 	return api.DisableMfa204Response{}, nil
 }
 

@@ -34,8 +34,8 @@ func (h *Handler) Authenticate(ctx context.Context, c Credential) (Principal, er
 	if err != nil {
 		return Principal{}, errNotSignedIn
 	}
-	scope := db.Tenant(token.Tenant)
-	row, err := db.InTxValue(ctx, h.DB, scope, db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.LiveSessionRow, error) {
+	scope, seen := db.Tenant(token.Tenant), h.Memory.seen()
+	row, err := db.Read(ctx, h.DB, scope, func(ctx context.Context, q *db.Queries) (gendb.LiveSessionRow, error) {
 		return q.LiveSession(ctx, gendb.LiveSessionParams{
 			TokenHash: token.Hash(), Transport: string(c.Transport), IdleSeconds: h.Limits.Idle.Seconds(), FreshSeconds: freshFor.Seconds(),
 		})
@@ -45,7 +45,7 @@ func (h *Handler) Authenticate(ctx context.Context, c Credential) (Principal, er
 	}
 	if err == nil && row.IsStale {
 		err = h.DB.InTx(ctx, scope, db.Options{}, func(ctx context.Context, q *db.Queries) error {
-			return q.TouchSession(ctx, row.ID)
+			return q.TouchSession(db.Last(ctx), row.ID)
 		})
 	}
 	if err != nil {
@@ -55,7 +55,9 @@ func (h *Handler) Authenticate(ctx context.Context, c Credential) (Principal, er
 	if err != nil {
 		return Principal{}, err
 	}
-	return principalOf(c.Transport, token, row, grants), nil
+	p := principalOf(c.Transport, token, row, grants)
+	h.Memory.remember(c.Digest(), seen, p, row.State)
+	return p, nil
 }
 
 func principalOf(transport api.Transport, token Token, row gendb.LiveSessionRow, grants Grants) Principal {
@@ -120,6 +122,7 @@ func (h *Handler) Logout(ctx context.Context, _ api.LogoutRequestObject) (api.Lo
 	if err != nil {
 		return nil, err
 	}
+	h.Memory.forgetUser(p.Tenant, p.User)
 	return api.Logout204Response{Headers: api.Logout204ResponseHeaders{SetCookie: noCookie(p.Transport)}}, nil
 }
 
@@ -139,7 +142,7 @@ func (h *Handler) GetSession(ctx context.Context, _ api.GetSessionRequestObject)
 }
 
 func (h *Handler) tenantOf(ctx context.Context, p Principal) (gendb.ControlTenant, error) {
-	return db.InTxValue(ctx, h.DB, db.Control, db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.ControlTenant, error) {
+	return db.Read(ctx, h.DB, db.Control, func(ctx context.Context, q *db.Queries) (gendb.ControlTenant, error) {
 		return q.TenantByID(ctx, p.Tenant)
 	})
 }
@@ -200,6 +203,7 @@ func (h *Handler) RevokeSession(ctx context.Context, request api.RevokeSessionRe
 
 // EndSessionOf ends a session of a user of the caller's tenant. One that is not this user's is not there.
 func (h *Handler) EndSessionOf(ctx context.Context, user, session uuid.UUID) error {
+	defer h.Memory.forgetUser(From(ctx).Tenant, user)
 	return h.DB.InTx(ctx, Scope(ctx), db.Options{}, func(ctx context.Context, q *db.Queries) error {
 		found, err := q.RevokeSession(ctx, session, user)
 		if err != nil {

@@ -180,7 +180,7 @@ func Translate(err error) error {
 		return e
 	}
 	switch {
-	case errors.Is(err, ErrTenantUnavailable), errors.Is(err, errNested):
+	case errors.Is(err, ErrTenantUnavailable), errors.Is(err, ErrStale), errors.Is(err, errNested):
 		return err
 	case errors.Is(err, pgx.ErrNoRows):
 		return apperr.Wrap(apperr.NotFound, "", err)

@@ -7,7 +7,24 @@ import (
 )
 
 // Conn is the connection of the transaction that ctx belongs to: the tests break and look at what no query reaches.
-func Conn(ctx context.Context) *pgx.Conn { return connOf(ctx) }
+// It has begun; what fails in that comes out of InTx.
+func Conn(ctx context.Context) *pgx.Conn {
+	conn, _ := transactionOf(ctx).connection(ctx)
+	return conn
+}
+
+// Run runs a statement as generated queries do: what begins the transaction may travel with it.
+func Run(ctx context.Context, sql string, args ...any) error {
+	_, err := statements{transactionOf(ctx)}.Exec(ctx, sql, args...)
+	return err
+}
+
+// The errors of statements in the wrong place.
+var (
+	ErrOver     = errOver
+	ErrTooLate  = errTooLate
+	ErrOneByOne = errOneByOne
+)
 
 // ErrNested is what a transaction inside another one gets.
 var ErrNested = errNested

@@ -1,15 +1,11 @@
 package db
 
 import (
-	"context"
 	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // An optional filter is written `($1::uuid is null or class_id = $1)`. As one prepared statement for all requests it is a
@@ -47,26 +43,6 @@ func filterOf(sql, condition string) string {
 	return line
 }
 
-// statements runs generated queries on a connection, each as the variant for its arguments.
-type statements struct {
-	*pgx.Conn
-}
-
-func (s statements) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	sql, args = variantFor(sql, args)
-	return s.Conn.Exec(ctx, sql, args...)
-}
-
-func (s statements) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	sql, args = variantFor(sql, args)
-	return s.Conn.Query(ctx, sql, args...)
-}
-
-func (s statements) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	sql, args = variantFor(sql, args)
-	return s.Conn.QueryRow(ctx, sql, args...)
-}
-
 // variants are the statements made so far: a few for each generated query.
 var variants sync.Map // variantKey -> variant
 
@@ -80,9 +56,10 @@ type variant struct {
 	planEach bool
 }
 
-func variantFor(sql string, args []any) (string, []any) {
+// variantFor is the statement to run for a generated query and its arguments.
+func variantFor(sql string, args []any) statement {
 	if !strings.Contains(sql, " is null or ") && !strings.Contains(sql, " is null\n") {
-		return sql, args
+		return statement{sql: sql, args: args}
 	}
 	key := variantKey{sql: sql}
 	for i, arg := range args {
@@ -96,11 +73,7 @@ func variantFor(sql string, args []any) (string, []any) {
 		known, _ = variants.LoadOrStore(key, variant{text, planEach})
 	}
 	v := known.(variant) //nolint:forcetypeassert // nothing else is in the map
-	if v.planEach {
-		// Not a named statement, of which the server would keep a plan.
-		args = append([]any{pgx.QueryExecModeCacheDescribe}, args...)
-	}
-	return v.text, args
+	return statement{sql: v.text, args: args, planEach: v.planEach}
 }
 
 func isNil(arg any) bool {

@@ -34,6 +34,9 @@ func (d *DB) WithPosition(ctx context.Context) context.Context {
 	return context.WithValue(ctx, requestKey{}, &request{})
 }
 
+// HasReplica reports whether there is a replica for reads.
+func (d *DB) HasReplica() bool { return d.replica != nil }
+
 // AllowReplica lets the read-only transactions that follow in a request run on the replica.
 func AllowReplica(ctx context.Context) {
 	if r := requestOf(ctx); r != nil {
@@ -58,8 +61,9 @@ const selectPosition = `select (case current_setting('synchronous_commit') when 
 	else pg_current_wal_flush_lsn() end)::text`
 
 // notePosition reads the result of selectPosition.
-func notePosition(ctx context.Context, results pgx.BatchResults) error {
-	if err := results.QueryRow().Scan(&requestOf(ctx).position); err != nil {
+func notePosition(ctx context.Context, r *replies) error {
+	found, err := r.rows()
+	if err := (row{found, err}).Scan(&requestOf(ctx).position); err != nil {
 		return fmt.Errorf("note the position: %w", err)
 	}
 	return nil

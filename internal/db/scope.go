@@ -1,7 +1,7 @@
 package db
 
 import (
-	"fmt"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -42,7 +42,7 @@ type Visibility struct {
 
 // SchemaName is the name of a tenant's schema and of the role that may use all its rows: t_ and the 32 hex digits of the
 // id, so it is short, needs no quoting and cannot be chosen by anybody.
-func SchemaName(tenant uuid.UUID) string { return fmt.Sprintf("t_%x", tenant[:]) }
+func SchemaName(tenant uuid.UUID) string { return "t_" + hex.EncodeToString(tenant[:]) }
 
 // LimitedRole is the role for what a teacher or guardian sees of a tenant's schema.
 func LimitedRole(schemaName string) string { return schemaName + "_limited" }
@@ -50,10 +50,14 @@ func LimitedRole(schemaName string) string { return schemaName + "_limited" }
 // InstitutionsRole is the role for what an institution has of a tenant's schema, and for what LimitedRole sees.
 func InstitutionsRole(schemaName string) string { return schemaName + "_institutions" }
 
+func (s Scope) seesAll() bool { return s.visible == nil || s.visible.All }
+
+func (s Scope) schema() string { return SchemaName(s.tenant) }
+
 // view is the role that sees the scope's rows, and the settings that the policies read, empty for nothing.
 func (s Scope) view() (role, institutions, teacher, guardian string) {
-	role = SchemaName(s.tenant)
-	if s.visible == nil || s.visible.All {
+	role = s.schema()
+	if s.seesAll() {
 		return role, "", "", ""
 	}
 	v := s.visible

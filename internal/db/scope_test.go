@@ -32,11 +32,17 @@ func TestInTx_tenantThatCannotBeUsed(t *testing.T) {
 			s := newUniqueSchool(t)
 			require.NoError(t, s.DB.InTx(t.Context(), db.Tenant(s.tenant.ID), db.Options{}, nothing))
 			s.Exec(t, strings.ReplaceAll(breakIt, "SCHEMA", s.schema))
-			err := s.DB.InTx(t.Context(), db.Tenant(s.tenant.ID), db.Options{}, func(context.Context, *db.Queries) error {
-				t.Error("work ran")
-				return nil
-			})
-			require.ErrorIs(t, err, db.ErrTenantUnavailable)
+			for range 2 { // the second time the statement is prepared, and travels with what is refused
+				for _, last := range []func(context.Context) context.Context{db.NotLast, db.Last} {
+					err := s.DB.InTx(t.Context(), db.Tenant(s.tenant.ID), db.Options{}, func(ctx context.Context, _ *db.Queries) error {
+						err := db.Run(last(ctx), "select set_config('rollcall.test', 'ran', false)")
+						assert.Error(t, err, "its first statement ran")
+						return err
+					})
+					require.ErrorIs(t, err, db.ErrTenantUnavailable)
+				}
+				require.ErrorIs(t, s.DB.InTx(t.Context(), db.Tenant(s.tenant.ID), db.Options{}, nothing), db.ErrTenantUnavailable)
+			}
 		})
 	}
 }

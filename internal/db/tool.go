@@ -25,7 +25,11 @@ var errRehearsed = errors.New("rehearsed")
 func (d *DB) Rehearse(ctx context.Context, scope Scope, opts Options, work func(ctx context.Context, raw Raw) error) error {
 	opts.Attempts = 1
 	err := d.InTx(ctx, scope, opts, func(ctx context.Context, _ *Queries) error {
-		if err := work(ctx, connOf(ctx)); err != nil {
+		conn, err := transactionOf(ctx).connection(ctx)
+		if err != nil {
+			return err
+		}
+		if err := work(ctx, conn); err != nil {
 			return err
 		}
 		return errRehearsed
@@ -41,7 +45,10 @@ func (d *DB) Rehearse(ctx context.Context, scope Scope, opts Options, work func(
 func (d *DB) Load(ctx context.Context, tenant uuid.UUID, opts Options, work func(ctx context.Context, raw Raw) error) error {
 	opts.Attempts = 1
 	return d.InTx(ctx, Tenant(tenant), opts, func(ctx context.Context, _ *Queries) error {
-		conn := connOf(ctx)
+		conn, err := transactionOf(ctx).connection(ctx)
+		if err != nil {
+			return err
+		}
 		if _, err := conn.Exec(ctx, "set local role none"); err != nil {
 			return fmt.Errorf("become the owner: %w", err)
 		}
@@ -66,6 +73,3 @@ func (d *DB) Vacuum(ctx context.Context, tenant uuid.UUID) error {
 	}
 	return nil
 }
-
-// connOf is the connection of the transaction that ctx belongs to.
-func connOf(ctx context.Context) *pgx.Conn { return ctx.Value(insideKey{}).(*pgx.Conn) } //nolint:forcetypeassert // only attempt puts it there

@@ -125,11 +125,34 @@ func (q queryTracer) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, data pgx.Tr
 	q.end(ctx, data.Err)
 }
 
-// batchName names a batch after all that it does: "begin", or "CreateUser" for however many rows.
 func batchName(b *pgx.Batch) string {
+	texts := make([]string, b.Len())
+	for i, query := range b.QueuedQueries {
+		texts[i] = query.SQL
+	}
+	return nameTogether(texts)
+}
+
+// traceExchange begins the span of an exchange.
+func (l *line) traceExchange(ctx context.Context, statements []statement) (end func(error)) {
+	q, traced := l.tracer.(queryTracer)
+	if !traced {
+		return func(error) {}
+	}
+	texts := make([]string, len(statements))
+	for i, s := range statements {
+		texts[i] = s.sql
+	}
+	ctx = q.start(ctx, nameTogether(texts))
+	return func(err error) { q.end(ctx, err) }
+}
+
+// nameTogether names statements that are sent together after all that they do: "begin GetStudent commit", or "CreateUser" for
+// however many rows.
+func nameTogether(texts []string) string {
 	var names []string
-	for _, query := range b.QueuedQueries {
-		name := queryName(query.SQL)
+	for _, text := range texts {
+		name := queryName(text)
 		if name != unnamed && (len(names) == 0 || names[len(names)-1] != name) {
 			names = append(names, name)
 		}

@@ -109,7 +109,7 @@ func create(ctx context.Context, q *db.Queries, in api.ExamCreate) (gendb.Exam, 
 
 // GetExam gets one exam.
 func (h *Handler) GetExam(ctx context.Context, request api.GetExamRequestObject) (api.GetExamResponseObject, error) {
-	row, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.Exam, error) {
+	row, err := db.Read(ctx, h.DB, auth.Scope(ctx), func(ctx context.Context, q *db.Queries) (gendb.Exam, error) {
 		return q.GetExam(ctx, request.ExamId)
 	})
 	if err != nil {

@@ -171,10 +171,11 @@ func (h *Handler) ListExamPublications(ctx context.Context, request api.ListExam
 		Name:       "exam-publications",
 		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
 		Filters:    request.ExamId,
+		Parent: func(ctx context.Context, q *db.Queries) error {
+			_, err := q.GetExam(ctx, request.ExamId)
+			return err
+		},
 		Rows: func(ctx context.Context, q *db.Queries, r page.Request[versionKey]) ([]gendb.ListPublicationsRow, error) {
-			if _, err := q.GetExam(ctx, request.ExamId); err != nil {
-				return nil, err
-			}
 			arg := gendb.ListPublicationsParams{ExamID: request.ExamId, RowLimit: r.RowLimit(), RowOffset: r.RowOffset()}
 			if r.After != nil {
 				arg.AfterVersion = &r.After.Version

@@ -31,6 +31,16 @@ func (h *Handler) ListStudentResults(ctx context.Context, request api.ListStuden
 		Name:       "student-results",
 		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
 		Filters:    []any{request.StudentId, filters},
+		Parent: func(ctx context.Context, q *db.Queries) error {
+			found, err := q.StudentExists(ctx, request.StudentId)
+			if err != nil {
+				return fmt.Errorf("look for the student: %w", err)
+			}
+			if !found {
+				return apperr.New(apperr.NotFound, "")
+			}
+			return nil
+		},
 		Rows: func(ctx context.Context, q *db.Queries, r page.Request[cardKey]) ([]readCard, error) {
 			return cardRows(ctx, q, r, request)
 		},
@@ -57,13 +67,6 @@ type readCard struct {
 }
 
 func cardRows(ctx context.Context, q *db.Queries, r page.Request[cardKey], request api.ListStudentResultsRequestObject) ([]readCard, error) {
-	found, err := q.StudentExists(ctx, request.StudentId)
-	if err != nil {
-		return nil, fmt.Errorf("look for the student: %w", err)
-	}
-	if !found {
-		return nil, apperr.New(apperr.NotFound, "")
-	}
 	p := request.Params
 	arg := gendb.ListReportCardsParams{
 		StudentID: request.StudentId, AcademicYearID: p.AcademicYearId, ExamID: p.ExamId, Version: p.Version,

@@ -43,6 +43,8 @@ func (h *Handler) ListExamResults(ctx context.Context, request api.ListExamResul
 		},
 		Key:  func(row gendb.ListResultsRow) takerKey { return takerKey{row.LastName, row.FirstName, row.StudentID} },
 		View: resultView,
+
+		InSteps: true,
 	}.Read(ctx, h.DB, auth.Scope(ctx))
 	if err != nil {
 		return nil, err

@@ -108,16 +108,16 @@ func (r *run[R]) try(ctx context.Context) (R, error) {
 	r.claimed = false
 	return db.InTxValue(ctx, r.db, r.scope, db.Options{}, func(ctx context.Context, q *db.Queries) (R, error) {
 		var none R
-		if err := r.claim(ctx, q); err != nil {
+		if err := r.claim(ctx); err != nil {
 			return none, err
 		}
 		r.claimed = true
-		response, err := r.work(ctx, q)
+		response, err := r.work(db.NotLast(ctx), q)
 		if err != nil {
 			return none, err
 		}
 		r.response = response
-		return response, r.keep(ctx, q)
+		return response, r.keep(db.Last(ctx), q)
 	})
 }
 
@@ -183,17 +183,14 @@ const settleTimeout = 10 * time.Second
 const retryAfter = time.Second
 
 // claim makes the key this transaction's, or says why not.
-func (r *Request) claim(ctx context.Context, q *db.Queries) error {
-	lock, err := q.ClaimKey(ctx, int64(binary.BigEndian.Uint64(r.key)), r.user.String())
-	if err != nil {
-		return fmt.Errorf("claim the key: %w", err)
-	}
-	if !lock.Claimed {
-		e := apperr.New(apperr.RequestInProgress, "A request with this Idempotency-Key is being worked on.")
-		e.RetryAfter = retryAfter
-		return e
-	}
-	stored, err := q.FindAnswer(ctx, r.user, r.key)
+func (r *Request) claim(ctx context.Context) error {
+	var stored gendb.FindAnswerRow
+	err := db.Together(ctx,
+		func(ctx context.Context, q *db.Queries) error { return r.lock(ctx, q) },
+		func(ctx context.Context, q *db.Queries) (err error) {
+			stored, err = q.FindAnswer(ctx, r.user, r.key)
+			return err
+		})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
@@ -204,6 +201,19 @@ func (r *Request) claim(ctx context.Context, q *db.Queries) error {
 		return apperr.New(apperr.KeyReused, "This Idempotency-Key was sent with another request. Use a new one for each.")
 	}
 	return r.replay(stored.Response)
+}
+
+func (r *Request) lock(ctx context.Context, q *db.Queries) error {
+	lock, err := q.ClaimKey(ctx, int64(binary.BigEndian.Uint64(r.key)), r.user.String())
+	if err != nil {
+		return fmt.Errorf("claim the key: %w", err)
+	}
+	if !lock.Claimed {
+		e := apperr.New(apperr.RequestInProgress, "A request with this Idempotency-Key is being worked on.")
+		e.RetryAfter = retryAfter
+		return e
+	}
+	return nil
 }
 
 // replay opens a stored answer. It is always an error: a *AnsweredError, if it opens.

@@ -106,6 +106,9 @@ func (r Request[K]) isBehind(counted int64) bool {
 	return r.RowOffset() > 0 && int64(r.RowOffset()) >= min(counted, MostCounted)
 }
 
+// skipsFew reports whether rows are skipped only within what is counted in any case.
+func (r Request[K]) skipsFew() bool { return r.RowOffset() < MostCounted }
+
 // reachable refuses a page number behind the rows that are counted: to skip so many would mean to read them all.
 func (r Request[K]) reachable(counted int64) error {
 	if !r.isBehind(counted) || counted <= MostCounted {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -15,9 +16,10 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/db"
 )
 
-// authenticator finds the principal of a credential.
+// authenticator finds the principal of a credential: in the database, or, presumed, in memory.
 type authenticator interface {
 	Authenticate(ctx context.Context, c auth.Credential) (auth.Principal, error)
+	Recall(c auth.Credential) (auth.Principal, bool)
 }
 
 // gatePassed marks a request that went through its gate.
@@ -53,13 +55,33 @@ func (k gatekeeper) gate(op *contract.Operation) echo.MiddlewareFunc {
 			if err := op.Check(c.Request(), pathValues(c)); err != nil {
 				return err
 			}
-			if err := principal.AllowFresh(op.FreshFactor(c.Request())); err != nil {
-				return err
-			}
-			c.Set(gatePassed, op.ID)
-			return next(c)
+			return k.pass(c, op, principal, next)
 		}
 	}
+}
+
+// pass lets a request in to its handler. Of who is only presumed, what was done lately is not believed; and when it turns out,
+// before anything was read or written, that the presumption does not hold, all of it begins anew.
+func (k gatekeeper) pass(c echo.Context, op *contract.Operation, principal auth.Principal, next echo.HandlerFunc) (err error) {
+	wanted := op.FreshFactor(c.Request())
+	if wanted != contract.NoFactor && principal.Presumed() {
+		if principal, err = k.identify(c, op); err != nil {
+			return err
+		}
+	}
+	if err := principal.AllowFresh(wanted); err != nil {
+		return err
+	}
+	c.Set(gatePassed, op.ID)
+	err = next(c)
+	if !errors.Is(err, db.ErrStale) || !principal.Presumed() {
+		return err
+	}
+	principal.Refuted()
+	if _, err = k.identify(c, op); err != nil {
+		return err
+	}
+	return next(c)
 }
 
 // authorize puts who asks into the request, and refuses who may not. To a public operation nobody is known.
@@ -67,7 +89,7 @@ func (k gatekeeper) authorize(c echo.Context, op *contract.Operation) (auth.Prin
 	r := c.Request()
 	client := auth.Client{Address: c.RealIP(), UserAgent: strings.ToValidUTF8(r.UserAgent(), "")}
 	ctx := auth.WithClient(k.db.WithPosition(r.Context()), client)
-	limit := limited{limits: k.limits, op: op, header: c.Response().Header(), client: client}
+	limit := k.limited(c, op)
 	if op.Public {
 		c.SetRequest(r.WithContext(withActor(auth.WithCredentials(ctx, credentialsOf(r)), c, op, auth.Principal{})))
 		return auth.Principal{}, limit.public(ctx)
@@ -76,14 +98,41 @@ func (k gatekeeper) authorize(c echo.Context, op *contract.Operation) (auth.Prin
 	if err != nil {
 		return principal, err
 	}
-	if onReplica(op) {
-		db.AllowReplica(ctx)
+	c.SetRequest(r.WithContext(ctx))
+	err = k.admit(c, op, principal)
+	if err != nil && principal.Presumed() {
+		return k.identify(c, op) // nobody is refused on a presumption
 	}
-	c.SetRequest(r.WithContext(withActor(auth.With(ctx, principal, op.Permission), c, op, principal)))
-	if err := checkCSRF(r, principal); err != nil {
+	return principal, err
+}
+
+// identify is authorize for a request that was let in on a presumption: it asks the database, and counts nothing again.
+func (k gatekeeper) identify(c echo.Context, op *contract.Operation) (auth.Principal, error) {
+	r := c.Request()
+	ctx := db.WithGuard(r.Context(), nil)
+	principal, err := k.limited(c, op).identify(ctx, k, presented(r))
+	if err != nil {
 		return principal, err
 	}
-	return principal, permit(principal, op)
+	c.SetRequest(r.WithContext(ctx))
+	return principal, k.admit(c, op, principal)
+}
+
+// admit puts the principal into the request, and refuses who may not.
+func (k gatekeeper) admit(c echo.Context, op *contract.Operation, principal auth.Principal) error {
+	r := c.Request()
+	if onReplica(op) {
+		db.AllowReplica(r.Context())
+	}
+	c.SetRequest(r.WithContext(withActor(auth.With(r.Context(), principal, op.Permission), c, op, principal)))
+	if err := checkCSRF(r, principal); err != nil {
+		return err
+	}
+	return permit(principal, op)
+}
+
+func (k gatekeeper) limited(c echo.Context, op *contract.Operation) limited {
+	return limited{limits: k.limits, op: op, header: c.Response().Header(), client: auth.Client{Address: c.RealIP()}}
 }
 
 // onReplica says which operations may read from the replica: those that only read, sessions aside, which end at once.

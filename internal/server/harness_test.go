@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -57,6 +58,7 @@ type harness struct {
 	contract *contract.Contract
 	client   *http.Client
 	log      *logBuffer
+	memory   *auth.Memory
 }
 
 // newRoomyHarness has room for many more students in every section.
@@ -97,6 +99,7 @@ func newHarnessOf(t *testing.T, c *contract.Contract, database *dbtest.Database,
 		Concurrency:       server.Concurrency{Requests: 1000, Tenant: 1000},
 		ValidateResponses: true,
 	}
+	d.Memory = newMemory(t, d.Metrics, database.URL)
 	for _, change := range adjust {
 		change(&d)
 	}
@@ -109,7 +112,19 @@ func newHarnessOf(t *testing.T, c *contract.Contract, database *dbtest.Database,
 		s.Close()
 		reportValidated(t, d.Metrics)
 	})
-	return &harness{t: t, url: s.URL, db: database, contract: c, client: client, log: log}
+	return &harness{t: t, url: s.URL, db: database, contract: c, client: client, log: log, memory: d.Memory}
+}
+
+// newMemory runs a memory of sessions, as the service does.
+func newMemory(t *testing.T, metrics *prometheus.Registry, url string) *auth.Memory {
+	t.Helper()
+	memory, err := auth.NewMemory(metrics)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = memory.Run(ctx, url, slog.New(slog.DiscardHandler)) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+	return memory
 }
 
 // reportValidated adds the answers that the service has held against the document to the report of the tests.

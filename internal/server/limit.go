@@ -70,7 +70,7 @@ func newLimits(limiter *ratelimit.Limiter, c *contract.Contract, registry promet
 
 // provenTenant is the tenant that a credential names, if it has authenticated here lately; uuid.Nil otherwise.
 func (l *limits) provenTenant(c auth.Credential) uuid.UUID {
-	if c.Token == "" || !l.proven.Contains(digestOf(c)) {
+	if c.Token == "" || !l.proven.Contains(c.Digest()) {
 		return uuid.Nil
 	}
 	token, err := auth.ParseToken(c.Token)
@@ -78,11 +78,6 @@ func (l *limits) provenTenant(c auth.Credential) uuid.UUID {
 		return uuid.Nil
 	}
 	return token.Tenant
-}
-
-// digestOf names a credential without keeping it.
-func digestOf(c auth.Credential) [sha256.Size]byte {
-	return sha256.Sum256([]byte(string(c.Transport) + " " + c.Token))
 }
 
 // limited is one request on its way through the limits.
@@ -106,15 +101,32 @@ const (
 // public counts a request to an operation that needs no sign-in.
 func (l limited) public(ctx context.Context) error { return l.take(ctx, ofAddress, l.client.Network()) }
 
-// authenticate finds who asks, and counts the request.
+// authenticate finds who asks, from memory if that may be, and counts the request.
 func (l limited) authenticate(ctx context.Context, a authenticator, c auth.Credential) (auth.Principal, error) {
-	digest := digestOf(c)
-	if err := l.refusedAddress(digest); err != nil {
+	if err := l.refusedAddress(c.Digest()); err != nil {
 		return auth.Principal{}, err
 	}
+	principal, known := auth.Principal{}, false
+	if mayPresume(l.op) {
+		principal, known = a.Recall(c)
+	}
+	if !known {
+		var err error
+		if principal, err = l.identify(ctx, a, c); err != nil {
+			return principal, err
+		}
+	}
+	return principal, l.take(ctx, ofUser, principal.Tenant.String()+":"+principal.User.String())
+}
+
+// mayPresume says to which operations a principal may be let in from memory: not to those about sessions themselves.
+func mayPresume(op *contract.Operation) bool { return op.Tag != "auth" }
+
+// identify finds who asks in the database. Who is nobody costs the address.
+func (l limited) identify(ctx context.Context, a authenticator, c auth.Credential) (auth.Principal, error) {
 	principal, err := a.Authenticate(ctx, c)
 	if apperr.KindOf(err) == apperr.Unauthenticated {
-		l.proven.Remove(digest)
+		l.proven.Remove(c.Digest())
 		if refused := l.take(ctx, ofAddress, l.client.Network()); refused != nil {
 			return auth.Principal{}, refused
 		}
@@ -122,8 +134,8 @@ func (l limited) authenticate(ctx context.Context, a authenticator, c auth.Crede
 	if err != nil {
 		return auth.Principal{}, err
 	}
-	l.proven.Add(digest, struct{}{})
-	return principal, l.take(ctx, ofUser, principal.Tenant.String()+":"+principal.User.String())
+	l.proven.Add(c.Digest(), struct{}{})
+	return principal, nil
 }
 
 func (l limited) refusedAddress(token [sha256.Size]byte) error {

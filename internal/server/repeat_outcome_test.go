@@ -119,11 +119,11 @@ type keepWatch struct {
 	kept bool
 }
 
-var preparedKeep = regexp.MustCompile(`(stmtcache_[0-9a-f]+)\x00-- name: KeepAnswer`)
+var preparedKeep = regexp.MustCompile(`(rollcall_[0-9]+)\x00-- name: KeepAnswer`)
 
 func (w *keepWatch) see(request []byte) {
 	if match := preparedKeep.FindSubmatch(request); match != nil {
-		w.name = bytes.Clone(match[1])
+		w.name = append(bytes.Clone(match[1]), 0)
 	}
 	w.kept = w.kept || w.name != nil && bytes.Contains(request, w.name)
 }

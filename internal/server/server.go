@@ -63,6 +63,9 @@ type Dependencies struct {
 	Contract *contract.Contract
 	Box      *seal.Box
 	Sessions auth.Limits
+	// Memory remembers who is signed in, while it runs; nil: nobody is remembered. With a replica nobody is, because the request
+	// notes on the primary, when it is authenticated, what the replica must have.
+	Memory *auth.Memory
 	// Now is the clock for the codes of second factors; nil is the true one.
 	Now     func() time.Time
 	Limiter *ratelimit.Limiter
@@ -114,7 +117,7 @@ func New(d Dependencies) (http.Handler, error) {
 	e.Use(validation...)
 	e.Use(recovered, crossOrigin)
 
-	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions, Box: d.Box, Now: d.Now}
+	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions, Box: d.Box, Now: d.Now, Memory: memoryOf(d)}
 	limits, err := newLimits(d.Limiter, d.Contract, d.Metrics)
 	if err != nil {
 		return nil, err
@@ -148,6 +151,13 @@ func New(d Dependencies) (http.Handler, error) {
 	}
 	measured.name(d.Contract, e.Routes())
 	return headAsGet(e), nil
+}
+
+func memoryOf(d Dependencies) *auth.Memory {
+	if d.DB.HasReplica() {
+		return nil
+	}
+	return d.Memory
 }
 
 // gates are the per-operation middleware, by operationId.

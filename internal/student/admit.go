@@ -23,8 +23,8 @@ func (h *Handler) AdmitStudent(ctx context.Context, request api.AdmitStudentRequ
 		return nil, err
 	}
 	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.AdmitStudentResponseObject.VisitAdmitStudentResponse,
-		func(ctx context.Context, q *db.Queries) (api.AdmitStudentResponseObject, error) {
-			records, err := admit(ctx, q, batch, nowhere)
+		func(ctx context.Context, _ *db.Queries) (api.AdmitStudentResponseObject, error) {
+			records, err := admit(ctx, batch, nowhere)
 			if err != nil {
 				return nil, err
 			}
@@ -44,8 +44,8 @@ func (h *Handler) AdmitStudents(ctx context.Context, request api.AdmitStudentsRe
 		return nil, err
 	}
 	return idempotency.InTx(ctx, h.DB, auth.Scope(ctx), api.AdmitStudentsResponseObject.VisitAdmitStudentsResponse,
-		func(ctx context.Context, q *db.Queries) (api.AdmitStudentsResponseObject, error) {
-			records, err := admit(ctx, q, batch, func(i int) []any { return []any{"students", i} })
+		func(ctx context.Context, _ *db.Queries) (api.AdmitStudentsResponseObject, error) {
+			records, err := admit(ctx, batch, func(i int) []any { return []any{"students", i} })
 			if err != nil {
 				return nil, err
 			}
@@ -67,20 +67,14 @@ type admission struct {
 	aadhar        SealedAadhar
 }
 
-// admit writes users, students, enrollments, guardians and events: nine round trips for one admission and for a
-// hundred.
-func admit(ctx context.Context, q *db.Queries, batch []admission, at place) ([]gendb.StudentRecord, error) {
-	places, err := check(ctx, q, batch, at)
+// admit checks and then writes users, students, enrollments, guardians and events: two round trips, for one admission and for
+// a hundred.
+func admit(ctx context.Context, batch []admission, at place) ([]gendb.StudentRecord, error) {
+	places, err := check(ctx, batch, at)
 	if err != nil {
 		return nil, err
 	}
-	if err := write(ctx, q, batch, places, at); err != nil {
-		return nil, err
-	}
-	if err := emit(ctx, q, api.EventTypeStudentAdmitted, idsOf(batch)...); err != nil {
-		return nil, err
-	}
-	return inOrder(ctx, q, batch)
+	return write(ctx, batch, places, at)
 }
 
 // prepare is what can be done and asked before the transaction.
@@ -100,27 +94,50 @@ func (h *Handler) prepare(ctx context.Context, in []api.StudentAdmission) ([]adm
 	return batch, nil
 }
 
+// stored is what a batch is held against.
+type stored struct {
+	places      []gendb.PlacesForAdmissionRow
+	identifiers []gendb.TakenIdentifiersRow
+	seats       map[seat]int64
+}
+
+// look reads it. The places come first, since reading them locks the sections: whoever counts their students has waited for the
+// admissions before.
+func look(ctx context.Context, batch []admission) (s stored, err error) {
+	p := placesOf(batch)
+	err = db.Together(ctx,
+		func(ctx context.Context, q *db.Queries) (err error) {
+			s.places, err = q.PlacesForAdmission(ctx, p)
+			return err
+		},
+		func(ctx context.Context, q *db.Queries) (err error) {
+			s.identifiers, err = q.TakenIdentifiers(ctx, identifiersOf(batch))
+			return err
+		},
+		func(ctx context.Context, q *db.Queries) (err error) {
+			s.seats, err = takenSeats(ctx, q, gendb.TakenPlacesParams{AcademicYearIds: p.AcademicYearIds, SectionIds: p.SectionIds})
+			return err
+		})
+	if err != nil {
+		return s, fmt.Errorf("look places and identifiers up: %w", err)
+	}
+	return s, nil
+}
+
 // check holds a batch against what is stored, and reports every fault of every admission: as invalid when any of it
 // could never be admitted, as a conflict when only identifiers are taken.
-func check(ctx context.Context, q *db.Queries, batch []admission, at place) (catalogue, error) {
-	rows, err := q.PlacesForAdmission(ctx, placesOf(batch))
+func check(ctx context.Context, batch []admission, at place) (catalogue, error) {
+	s, err := look(ctx, batch)
 	if err != nil {
-		return nil, fmt.Errorf("read the places: %w", err)
+		return nil, err
 	}
-	places := newCatalogue(rows)
+	places := newCatalogue(s.places)
 	var faults []apperr.Field
 	for i, a := range batch {
 		faults = append(faults, apperr.Under(a.faults(places), at(i)...)...)
 	}
-	taken, err := q.TakenIdentifiers(ctx, identifiersOf(batch))
-	if err != nil {
-		return nil, fmt.Errorf("look identifiers up: %w", err)
-	}
-	conflicts, err := fullSections(ctx, q, batch, places, at)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range taken {
+	conflicts := fullSections(batch, places, s.seats, at)
+	for _, t := range s.identifiers {
 		used := apperr.BodyField("unique", "Already in use", t.Field)
 		conflicts = append(conflicts, apperr.Under([]apperr.Field{used}, at(int(t.Place)-1)...)...)
 	}

@@ -27,21 +27,15 @@ func mayOverbook(ctx context.Context, in []api.StudentAdmission) error {
 	return nil
 }
 
-// fullSections are the conflicts of a batch with what its sections have room for. The sections are locked: whoever counts
-// has waited for the admissions before.
-func fullSections(ctx context.Context, q *db.Queries, batch []admission, places catalogue, at place) ([]apperr.Field, error) {
-	p := placesOf(batch)
-	taken, err := takenSeats(ctx, q, gendb.TakenPlacesParams{AcademicYearIds: p.AcademicYearIds, SectionIds: p.SectionIds})
-	if err != nil {
-		return nil, err
-	}
+// fullSections are the conflicts of a batch with what its sections have room for.
+func fullSections(batch []admission, places catalogue, taken map[seat]int64, at place) []apperr.Field {
 	var conflicts []apperr.Field
 	for i, a := range batch {
 		if places[a.SectionId].Kind == "section" && places.take(seat{a.AcademicYearId, a.SectionId}, taken, *a.Overbook) {
 			conflicts = append(conflicts, apperr.Under(places.full(a.SectionId), at(i)...)...)
 		}
 	}
-	return conflicts, nil
+	return conflicts
 }
 
 // checkPlace is fullSections for one student who is here already, and does not stand in their own way.

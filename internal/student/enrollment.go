@@ -93,7 +93,7 @@ func transfer(ctx context.Context, q *db.Queries, row gendb.LockStudentRow, to a
 	if err := move(ctx, q, row, institution, number, api.StudentStatusActive); err != nil {
 		return err
 	}
-	if err := run(q.OpenEnrollments(ctx, []gendb.OpenEnrollmentsParams{{
+	if err := run("the enrollment", q.OpenEnrollments(ctx, []gendb.OpenEnrollmentsParams{{
 		ID: uuid.Must(uuid.NewV7()), StudentID: row.ID, InstitutionID: institution, AcademicYearID: to.AcademicYearId,
 		ClassID: to.ClassId, SectionID: to.SectionId, RollNumber: to.RollNumber, StartedOn: from,
 	}}), nowhere); err != nil {
@@ -176,6 +176,7 @@ func (h *Handler) ListEnrollments(ctx context.Context, request api.ListEnrollmen
 		Name:       "enrollments",
 		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
 		Filters:    student,
+		Parent:     func(ctx context.Context, q *db.Queries) error { return mustExist(ctx, q, student) },
 		Rows: func(ctx context.Context, q *db.Queries, wanted page.Request[enrollmentKey]) ([]gendb.Enrollment, error) {
 			return enrollmentRows(ctx, q, student, wanted)
 		},
@@ -192,9 +193,6 @@ func (h *Handler) ListEnrollments(ctx context.Context, request api.ListEnrollmen
 }
 
 func enrollmentRows(ctx context.Context, q *db.Queries, student uuid.UUID, wanted page.Request[enrollmentKey]) ([]gendb.Enrollment, error) {
-	if err := mustExist(ctx, q, student); err != nil {
-		return nil, err
-	}
 	arg := gendb.ListEnrollmentsParams{StudentID: student, RowOffset: wanted.RowOffset(), RowLimit: wanted.RowLimit()}
 	if wanted.After != nil {
 		arg.AfterID, arg.AfterStartedOn = &wanted.After.ID, &wanted.After.StartedOn

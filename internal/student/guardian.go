@@ -19,11 +19,14 @@ const mostGuardians = 4
 
 // ListGuardians lists a student's guardians.
 func (h *Handler) ListGuardians(ctx context.Context, request api.ListGuardiansRequestObject) (api.ListGuardiansResponseObject, error) {
-	rows, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.ReadOnly, func(ctx context.Context, q *db.Queries) ([]gendb.ListGuardiansRow, error) {
-		if err := mustExist(ctx, q, request.StudentId); err != nil {
-			return nil, err
-		}
-		return q.ListGuardians(ctx, request.StudentId)
+	rows, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.ReadOnly, func(ctx context.Context, _ *db.Queries) (rows []gendb.ListGuardiansRow, err error) {
+		err = db.Together(db.Last(ctx),
+			func(ctx context.Context, q *db.Queries) error { return mustExist(ctx, q, request.StudentId) },
+			func(ctx context.Context, q *db.Queries) (err error) {
+				rows, err = q.ListGuardians(ctx, request.StudentId)
+				return err
+			})
+		return rows, err
 	})
 	if err != nil {
 		return nil, err
@@ -63,8 +66,8 @@ func replaceGuardians(ctx context.Context, q *db.Queries, student uuid.UUID, wan
 	if err := q.DemoteGuardians(ctx, student); err != nil {
 		return fmt.Errorf("demote the primary guardian: %w", err)
 	}
-	if err := run(q.UpdateGuardians(ctx, plan.update), nowhere); err != nil {
-		return fmt.Errorf("update guardians: %w", err)
+	if err := run("guardians", q.UpdateGuardians(ctx, plan.update), nowhere); err != nil {
+		return err
 	}
 	if err := createGuardians(ctx, q, plan.create, plan.link); err != nil {
 		return err

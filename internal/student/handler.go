@@ -30,7 +30,7 @@ type Handler struct {
 
 // GetStudent reads one student, or says that nothing has changed since the client's ETag.
 func (h *Handler) GetStudent(ctx context.Context, request api.GetStudentRequestObject) (api.GetStudentResponseObject, error) {
-	record, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.StudentRecord, error) {
+	record, err := db.Read(ctx, h.DB, auth.Scope(ctx), func(ctx context.Context, q *db.Queries) (gendb.StudentRecord, error) {
 		return q.GetStudent(ctx, request.StudentId)
 	})
 	if err != nil {

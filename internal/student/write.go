@@ -13,33 +13,44 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/db"
 )
 
-// write inserts a checked batch, one round trip a table. The checks came before, in the same transaction; a conflict that
-// comes now is somebody who was faster, and is named at its place too.
-func write(ctx context.Context, q *db.Queries, batch []admission, places catalogue, at place) error {
-	if err := run(q.AdmitUsers(ctx, usersOf(batch)), at); err != nil {
-		return fmt.Errorf("write users: %w", err)
-	}
-	if err := run(q.AdmitStudents(ctx, studentsOf(batch)), at); err != nil {
-		return fmt.Errorf("write students: %w", err)
-	}
-	if err := run(q.OpenEnrollments(ctx, enrollmentsOf(batch, places)), at); err != nil {
-		return fmt.Errorf("write enrollments: %w", err)
-	}
+// write inserts a checked batch and reads the students back, in the order of the batch. The checks came before, in the same
+// transaction; a conflict that comes now is somebody who was faster, and is named at its place too.
+func write(ctx context.Context, batch []admission, places catalogue, at place) (records []gendb.StudentRecord, err error) {
 	guardians, links := guardianRows(batch)
-	if len(guardians) == 0 {
-		return nil
-	}
-	return createGuardians(ctx, q, guardians, links)
+	err = db.Together(db.Last(ctx),
+		func(ctx context.Context, q *db.Queries) error {
+			return run("users", q.AdmitUsers(ctx, usersOf(batch)), at)
+		},
+		func(ctx context.Context, q *db.Queries) error {
+			return run("students", q.AdmitStudents(ctx, studentsOf(batch)), at)
+		},
+		func(ctx context.Context, q *db.Queries) error {
+			return run("enrollments", q.OpenEnrollments(ctx, enrollmentsOf(batch, places)), at)
+		},
+		func(ctx context.Context, q *db.Queries) error {
+			return run("guardians", q.CreateGuardians(ctx, guardians), nowhere)
+		},
+		func(ctx context.Context, q *db.Queries) error {
+			return run("links of guardians", q.LinkGuardians(ctx, links), nowhere)
+		},
+		func(ctx context.Context, q *db.Queries) error {
+			return emit(ctx, q, api.EventTypeStudentAdmitted, idsOf(batch)...)
+		},
+		func(ctx context.Context, q *db.Queries) (err error) {
+			records, err = inOrder(ctx, q, batch)
+			return err
+		})
+	return records, err
 }
 
 // nowhere is the place of rows that are not items of a list in the body.
 func nowhere(int) []any { return nil }
 
-// run runs a batch; a failure names the item of the body.
-func run(results db.BatchResults, at place) error {
+// run writes the rows of a batch; a failure names the item of the body.
+func run(what string, results db.BatchResults, at place) error {
 	i, err := db.RunBatch(results)
 	if err != nil {
-		return atPlace(db.Translate(err), at(i))
+		return fmt.Errorf("write %s: %w", what, atPlace(db.Translate(err), at(i)))
 	}
 	return nil
 }
@@ -110,11 +121,8 @@ func newGuardian(id uuid.UUID, g api.GuardianInput) gendb.CreateGuardiansParams 
 }
 
 func createGuardians(ctx context.Context, q *db.Queries, rows []gendb.CreateGuardiansParams, links []gendb.LinkGuardiansParams) error {
-	if err := run(q.CreateGuardians(ctx, rows), nowhere); err != nil {
-		return fmt.Errorf("write guardians: %w", err)
+	if err := run("guardians", q.CreateGuardians(ctx, rows), nowhere); err != nil {
+		return err
 	}
-	if err := run(q.LinkGuardians(ctx, links), nowhere); err != nil {
-		return fmt.Errorf("link guardians: %w", err)
-	}
-	return nil
+	return run("links of guardians", q.LinkGuardians(ctx, links), nowhere)
 }

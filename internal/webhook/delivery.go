@@ -31,10 +31,11 @@ func (h *Handler) ListWebhookDeliveries(ctx context.Context, request api.ListWeb
 		Name:       "webhook-deliveries",
 		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
 		Filters:    []any{webhook, status},
+		Parent: func(ctx context.Context, q *db.Queries) error {
+			_, err := q.GetWebhook(ctx, webhook)
+			return err
+		},
 		Rows: func(ctx context.Context, q *db.Queries, wanted page.Request[deliveryKey]) ([]gendb.ListDeliveriesRow, error) {
-			if _, err := q.GetWebhook(ctx, webhook); err != nil {
-				return nil, err
-			}
 			arg := gendb.ListDeliveriesParams{WebhookID: webhook, Status: status, RowLimit: wanted.RowLimit(), RowOffset: wanted.RowOffset()}
 			if wanted.After != nil {
 				arg.AfterID, arg.AfterPosition = &wanted.After.ID, &wanted.After.Position

@@ -43,7 +43,7 @@ type Handler struct {
 
 // ListWebhooks lists all webhooks.
 func (h *Handler) ListWebhooks(ctx context.Context, _ api.ListWebhooksRequestObject) (api.ListWebhooksResponseObject, error) {
-	rows, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.ReadOnly, func(ctx context.Context, q *db.Queries) ([]gendb.Webhook, error) {
+	rows, err := db.Read(ctx, h.DB, auth.Scope(ctx), func(ctx context.Context, q *db.Queries) ([]gendb.Webhook, error) {
 		return q.ListWebhooks(ctx)
 	})
 	if err != nil {
@@ -106,7 +106,7 @@ func secretPlace(tenant, webhook uuid.UUID) string {
 
 // GetWebhook gets one webhook.
 func (h *Handler) GetWebhook(ctx context.Context, request api.GetWebhookRequestObject) (api.GetWebhookResponseObject, error) {
-	row, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.ReadOnly, func(ctx context.Context, q *db.Queries) (gendb.Webhook, error) {
+	row, err := db.Read(ctx, h.DB, auth.Scope(ctx), func(ctx context.Context, q *db.Queries) (gendb.Webhook, error) {
 		return q.GetWebhook(ctx, request.WebhookId)
 	})
 	if err != nil {

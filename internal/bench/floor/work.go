@@ -95,7 +95,7 @@ func Mark(ctx context.Context, q *gendb.Queries, r Register, newID func() uuid.U
 	if err != nil {
 		return nil, fmt.Errorf("register: %w", err)
 	}
-	calendars, err := q.CalendarsOn(ctx, r.Date, &head.InstitutionID)
+	calendars, err := q.CalendarsOn(ctx, gendb.CalendarsOnParams{Date: r.Date, SectionID: &r.Section})
 	if err != nil || len(calendars) != 1 {
 		return nil, fmt.Errorf("calendar, found %d: %w", len(calendars), err)
 	}
