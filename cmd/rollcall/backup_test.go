@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -77,7 +78,7 @@ func TestBackup_aTenantIsRestoredUnderAnotherName(t *testing.T) {
 	s.awaitReady()
 	status, body := s.post("/v1/auth/login", "", `{"tenant":"copy","email":"registrar@demo.school","password":"rollcall demo 2026"}`)
 	require.Equal(t, 200, status, body)
-	token := strings.Split(strings.Split(body, `"token":"`)[1], `"`)[0]
+	token := regexp.MustCompile(`"token":"([^"]+)"`).FindStringSubmatch(body)[1]
 	status, body = s.post("/v1/students", token, newcomer)
 	require.Equal(t, 201, status, body)
 	o.says(0, "seal-audit: 1 done", "jobs run --task seal-audit --tenant copy")

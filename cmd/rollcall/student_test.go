@@ -46,7 +46,7 @@ func newCanaries(t *testing.T) canaries {
 		c.d.Exec(t, "set local search_path to "+c.schema+"; "+fmt.Sprintf(statement, c.student))
 	}
 	c.words = []string{
-		"Canary", "canary", "2015-03-09", "98765", "123412341234", "KEPT-1", "203.0.113.77",
+		"Canary", "canary", "2015-03-09", "98765 000", "123412341234", "KEPT-1", "203.0.113.77",
 	}
 	return c
 }

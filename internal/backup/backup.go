@@ -55,7 +55,7 @@ type Table struct {
 	SHA256  string   `json:"sha256"`
 }
 
-func (t Table) file(dir string) string { return filepath.Join(dir, t.Name+".csv") }
+func (t *Table) file(dir string) string { return filepath.Join(dir, t.Name+".csv") }
 
 // Rows is how many there are in all tables.
 func (m Manifest) Rows() (n int64) {

@@ -66,15 +66,15 @@ func (s Store) check(dir string) (m Manifest, err error) {
 	if m.KeyDigest != hex.EncodeToString(tenant.KeyDigest(s.Box)) {
 		return m, errors.New("the export is sealed with another ROLLCALL_ENCRYPTION_KEY: national ids, second factors and secrets of webhooks need the key of where it comes from")
 	}
-	for _, t := range m.Tables {
-		if err := t.checkFile(dir); err != nil {
+	for i := range m.Tables {
+		if err := m.Tables[i].checkFile(dir); err != nil {
 			return m, err
 		}
 	}
 	return m, nil
 }
 
-func (t Table) checkFile(dir string) error {
+func (t *Table) checkFile(dir string) error {
 	if t.Name != filepath.Base(t.Name) {
 		return fmt.Errorf("%q is no name of a table", t.Name)
 	}
@@ -110,11 +110,11 @@ func (m Manifest) load(ctx context.Context, tx pgx.Tx, dir string) error {
 			return fmt.Errorf("disable the triggers of %s: %w", t.Name, err)
 		}
 	}
-	if _, err := tx.Exec(ctx, "truncate "+quoted(append(names, "sessions"))+" cascade"); err != nil { // migrations fill some
+	if _, err := tx.Exec(ctx, "truncate "+quoted(append([]string{"sessions"}, names...))+" cascade"); err != nil { // migrations fill some
 		return fmt.Errorf("empty the tables: %w", err)
 	}
-	for _, t := range m.Tables {
-		if err := t.load(ctx, tx, dir); err != nil {
+	for i := range m.Tables {
+		if err := m.Tables[i].load(ctx, tx, dir); err != nil {
 			return err
 		}
 	}
@@ -126,7 +126,7 @@ func (m Manifest) load(ctx context.Context, tx pgx.Tx, dir string) error {
 	return nil
 }
 
-func (t Table) load(ctx context.Context, tx pgx.Tx, dir string) error {
+func (t *Table) load(ctx context.Context, tx pgx.Tx, dir string) error {
 	file, err := os.Open(t.file(dir))
 	if err != nil {
 		return fmt.Errorf("read table %s: %w", t.Name, err)

@@ -120,11 +120,13 @@ func about(table string, columns []string) string {
 	switch table {
 	case "students", "guardians", "users":
 		return "id = any($1)"
+	case "outbox_events", "webhook_deliveries":
+		return "subject_id = any($1)"
 	case "audit_events":
 		return "resource_id = any($1) or actor_id = any($1)"
 	}
-	for _, column := range []string{"student_id", "user_id", "subject_id"} { // of an event, the subject is a student
-		if slices.Contains(columns, column) && !(column == "subject_id" && table != "outbox_events" && table != "webhook_deliveries") {
+	for _, column := range []string{"student_id", "user_id"} {
+		if slices.Contains(columns, column) {
 			return column + " = any($1)"
 		}
 	}
