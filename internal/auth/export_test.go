@@ -4,7 +4,9 @@ package auth
 func (m *Memory) Seen() uint64 { return m.seen() }
 
 // Remember keeps a principal, as Authenticate does.
-func (m *Memory) Remember(c Credential, since uint64, p Principal) { m.remember(c.Digest(), since, p, "state") }
+func (m *Memory) Remember(c Credential, since uint64, p Principal) {
+	m.remember(c.Digest(), since, p, "state")
+}
 
 // Confirm is what a guard that holds does.
 func (m *Memory) Confirm(c Credential) { m.confirm(c.Digest(), "state") }
