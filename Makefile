@@ -108,7 +108,7 @@ bench-micro: ## Run the micro-benchmarks five times, and compare with the run be
 	@if [ -f bin/bench-before.txt ]; then $(BENCHSTAT) bin/bench-before.txt bin/bench.txt; fi
 
 .PHONY: startup
-startup: ## Measure how long a start takes with 1,000 tenants, which are made first (docs/operate.md; a quarter of an hour)
+startup: ## Measure how long a start takes with 1,000 tenants, which are made first (docs/operate/README.md; a quarter of an hour)
 	ROLLCALL_BENCH_TENANTS=1000 go test -run '^$$' -bench Serve_ready -benchtime 10x -timeout 1h ./cmd/rollcall
 
 .PHONY: indexes

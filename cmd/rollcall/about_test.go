@@ -138,4 +138,3 @@ func testBox(t *testing.T) *seal.Box {
 	require.NoError(t, err)
 	return box
 }
-

@@ -57,8 +57,8 @@ func realMain() error {
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "rollcall",
-		Short:         "A school ERP's HTTP API for many school groups",
+		Use:   "rollcall",
+		Short: "A school ERP's HTTP API for many school groups",
 		Long: `A school ERP's HTTP API for many school groups, and the tools to run it.
 
 To look at it:     rollcall dev
@@ -78,7 +78,7 @@ What is in effect: rollcall config`,
 	}
 	root.AddCommand(serveCommand(), devCommand(), tenantCommand(configuredDatabase),
 		userCommand(configuredDatabase), migrateCommand(configuredDatabase), jobsCommand(configuredDatabase), auditCommand(configuredDatabase),
-		seedCommand(configuredDatabase), plansCommand(configuredDatabase), replayCommand(), versionCommand(), configCommand())
+		seedCommand(configuredDatabase), plansCommand(configuredDatabase), replayCommand(), studentCommand(configuredDatabase), versionCommand(), configCommand())
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())

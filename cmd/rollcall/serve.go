@@ -109,7 +109,7 @@ type service struct {
 	metrics   *prometheus.Registry
 	lifecycle *server.Lifecycle
 	tracing   *tracing.Tracing
-	database  *db.DB // for requests
+	database  *db.DB                        // for requests
 	parts     []func(context.Context) error // each ends soon after its context
 	closes    []func()
 }

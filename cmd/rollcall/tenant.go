@@ -18,9 +18,10 @@ import (
 func tenantCommand(url databaseURL) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tenant",
-		Short: "Create, list, change, suspend and resume tenants (school groups)",
+		Short: "Create, list, change, suspend, move and erase tenants (school groups)",
 	}
 	c.AddCommand(tenantCreateCommand(url), tenantListCommand(url), tenantUpdateCommand(url),
+		tenantExportCommand(url), tenantImportCommand(url), tenantEraseCommand(url),
 		tenantStatusCommand(url, "suspend", "Close a tenant: its requests are refused until it is resumed, and its sessions end", "Suspended",
 			func(cmd *cobra.Command, r *tenant.Registry, t tenant.Tenant) error {
 				return r.Suspend(cmd.Context(), t.ID)

@@ -12,6 +12,7 @@ import (
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/db"
+	"github.com/rollcall-erp/rollcall/internal/seal"
 )
 
 // The second factor is TOTP (RFC 6238) with recovery codes. Its secret is sealed; a code is compared here, and used up by
@@ -26,9 +27,14 @@ func wrongCode(field string) error {
 	return apperr.WithFields(apperr.Invalid, apperr.BodyField("mismatch", "Is wrong, used already or too old", field))
 }
 
+// Sealed are the columns of this package whose values are sealed.
+var Sealed = []seal.Column{{Table: "second_factors", Name: "secret_sealed", Key: "user_id", Place: factorPlace}}
+
 // place says whose secret is sealed.
-func (p Principal) place() string {
-	return "second_factors.secret " + p.Tenant.String() + " " + p.User.String()
+func (p Principal) place() string { return factorPlace(p.Tenant, p.User) }
+
+func factorPlace(tenant, user uuid.UUID) string {
+	return "second_factors.secret " + tenant.String() + " " + user.String()
 }
 
 // EnrollMfa makes a secret that waits for its first code.

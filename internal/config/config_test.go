@@ -159,7 +159,7 @@ func TestRead_everyVariableIsOnThePageForOperators(t *testing.T) {
 		row := rows[s.Name]
 		require.NotNil(t, row, "%s is not on the page", s.Name)
 		if s.Name != "DATABASE_DIRECT_URL" && s.Name != "ROLLCALL_MAX_TENANT_REQUESTS" { // which depend on another one
-			assert.Equal(t, row, []string{s.Default, plain(s.Bounds)}, s.Name)
+			assert.Equal(t, []string{s.Default, plain(s.Bounds)}, row, s.Name)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func (r *reader) show(value, fallback string) {
 	last.Value, last.Default = value, fallback
 }
 
-func (r *reader) fault(name, format string, args ...any) {
+func (r *reader) faultf(name, format string, args ...any) {
 	r.faults = append(r.faults, fmt.Errorf("%s: %w", name, fmt.Errorf(format, args...)))
 }
 
@@ -60,7 +60,7 @@ func (r *reader) key(name string) Secret {
 		return ""
 	}
 	if _, err := seal.ParseKey(key.Reveal()); err != nil {
-		r.fault(name, "%w", err)
+		r.faultf(name, "%w", err)
 	}
 	return key
 }
@@ -88,7 +88,7 @@ func where(address Secret) string {
 func (r *reader) choice(name, fallback string, choices ...string) string {
 	value := r.get(name, fallback, strings.Join(choices, ", "))
 	if !slices.Contains(choices, value) {
-		r.fault(name, "want %s or %s", strings.Join(choices[:len(choices)-1], ", "), choices[len(choices)-1])
+		r.faultf(name, "want %s or %s", strings.Join(choices[:len(choices)-1], ", "), choices[len(choices)-1])
 	}
 	return value
 }
@@ -96,7 +96,7 @@ func (r *reader) choice(name, fallback string, choices ...string) string {
 func (r *reader) yes(name string) bool {
 	value, err := strconv.ParseBool(r.get(name, "0", "0, 1"))
 	if err != nil {
-		r.fault(name, "want 1 or 0")
+		r.faultf(name, "want 1 or 0")
 	}
 	return value
 }
@@ -105,7 +105,7 @@ func (r *reader) yes(name string) bool {
 func (r *reader) number(name string, fallback, least, most int) int {
 	n, err := strconv.Atoi(r.get(name, strconv.Itoa(fallback), fmt.Sprintf("%d to %d", least, most)))
 	if err != nil || n < least || n > most {
-		r.fault(name, "want a whole number from %d to %d, such as %d", least, most, fallback)
+		r.faultf(name, "want a whole number from %d to %d, such as %d", least, most, fallback)
 		return fallback
 	}
 	return n
@@ -115,7 +115,7 @@ func (r *reader) number(name string, fallback, least, most int) int {
 func (r *reader) duration(name, fallback string, least, most time.Duration) time.Duration {
 	d, err := time.ParseDuration(r.get(name, fallback, span(least)+" to "+span(most)))
 	if err != nil || d < least || d > most {
-		r.fault(name, "want a time span from %s to %s, such as %s", span(least), span(most), fallback)
+		r.faultf(name, "want a time span from %s to %s, such as %s", span(least), span(most), fallback)
 	}
 	return d
 }
@@ -136,7 +136,7 @@ func (r *reader) factor(name, fallback string, least, most float64) float64 {
 	bounds := strconv.FormatFloat(least, 'f', -1, 64) + " to " + strconv.FormatFloat(most, 'f', -1, 64)
 	f, err := strconv.ParseFloat(r.get(name, fallback, bounds), 64)
 	if err != nil || !(f >= least && f <= most) { // so written, NaN is outside too
-		r.fault(name, "want a number from %s, such as %s", bounds, fallback)
+		r.faultf(name, "want a number from %s, such as %s", bounds, fallback)
 	}
 	return f
 }
@@ -154,7 +154,7 @@ func (r *reader) networks(name string) []*net.IPNet {
 			prefix, err = address.WithZone("").Prefix(address.BitLen())
 		}
 		if err != nil || prefix.Bits() == 0 {
-			r.fault(name, "want networks and addresses, such as 10.0.0.0/8, fd00::1")
+			r.faultf(name, "want networks and addresses, such as 10.0.0.0/8, fd00::1")
 			return nil
 		}
 		all = append(all, &net.IPNet{IP: prefix.Masked().Addr().AsSlice(), Mask: net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen())})

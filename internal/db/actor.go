@@ -56,3 +56,6 @@ func actorSetting(ctx context.Context) (string, error) {
 	}
 	return string(raw), nil
 }
+
+// ActorSetting is what rollcall.actor has to be for a transaction that InTx does not begin (internal/tenant).
+func ActorSetting(ctx context.Context) (string, error) { return actorSetting(ctx) }

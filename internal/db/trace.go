@@ -37,7 +37,7 @@ func (d *DB) startSpan(ctx context.Context, scope Scope, opts Options) (context.
 // tried notes how many tries there were; none on the replica are counted.
 func (s *txSpan) tried(attempts uint) {
 	if s != nil {
-		s.span.SetAttributes(attribute.Int("rollcall.attempts", int(attempts))) //nolint:gosec // a handful
+		s.span.SetAttributes(attribute.Int("rollcall.attempts", int(attempts)))
 	}
 }
 
@@ -53,11 +53,9 @@ func (s *txSpan) end(err error) {
 	if s == nil {
 		return
 	}
-	switch apperr.KindOf(err) {
-	case apperr.Internal, apperr.Unavailable, apperr.OutcomeUnknown:
-		if err != nil {
-			s.span.SetStatus(codes.Error, "")
-		}
+	kind := apperr.KindOf(err)
+	if err != nil && (kind == apperr.Internal || kind == apperr.Unavailable || kind == apperr.OutcomeUnknown) {
+		s.span.SetStatus(codes.Error, "")
 	}
 	noteState(s.span, err)
 	s.span.End()
@@ -82,9 +80,9 @@ func (q queryTracer) start(ctx context.Context, name string) context.Context {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return ctx // outside of a transaction: pings, look-ups of the driver
 	}
-	ctx, _ = q.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient),
+	ctx, span := q.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient), //nolint:spancheck // end ends it
 		trace.WithAttributes(semconv.DBSystemNamePostgreSQL, semconv.DBQuerySummary(name)))
-	return context.WithValue(ctx, querySpanKey{}, trace.SpanFromContext(ctx))
+	return context.WithValue(ctx, querySpanKey{}, span) //nolint:spancheck // see above
 }
 
 // querySpanKey holds the span of the statement that runs, to be told from that of the transaction around it.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/slogtest"
 	"time"
@@ -19,10 +20,12 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/masklog"
 )
 
+var document = sync.OnceValues(contract.Load)
+
 // logged is one line as JSON, written by a logger that masks.
 func logged(t *testing.T, write func(*slog.Logger)) map[string]any {
 	t.Helper()
-	c, err := contract.Load()
+	c, err := document()
 	require.NoError(t, err)
 	var out bytes.Buffer
 	write(slog.New(masklog.New(slog.NewJSONHandler(&out, nil), c.PersonalNames())))

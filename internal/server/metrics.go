@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // G108: its side effect is on http.DefaultServeMux, which nothing serves
+	"net/http/pprof" // its side effect is on http.DefaultServeMux, which nothing serves
 	"strconv"
 	"time"
 

@@ -88,14 +88,18 @@ type Dependencies struct {
 	Demo []DemoSignIn
 }
 
-// New puts the server together. An error is a fault of the program: document and generated code do not fit.
-func New(d Dependencies) (http.Handler, error) {
+func newEcho(d Dependencies) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = clientAddress(d.TrustedProxies)
 	e.Binder = validatedBinder{}
 	e.HTTPErrorHandler = renderer{log: d.Log}.render
+	return e
+}
 
+// New puts the server together. An error is a fault of the program: document and generated code do not fit.
+func New(d Dependencies) (http.Handler, error) {
+	e := newEcho(d)
 	measured, err := newRequests(d.Metrics)
 	if err != nil {
 		return nil, err
@@ -108,8 +112,7 @@ func New(d Dependencies) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	spans := tracing{tracer: d.Tracer, proxies: d.TrustedProxies, names: measured}
-	e.Use(requestID, spans.trace, measured.measure, accessLog(d.Log), d.Lifecycle.closing, securityHeaders)
+	e.Use(requestID, tracing{d.Tracer, d.TrustedProxies, measured}.trace, measured.measure, accessLog(d.Log), d.Lifecycle.closing, securityHeaders)
 	e.Use(validation...)
 	e.Use(recovered, crossOrigin)
 
@@ -138,15 +141,23 @@ func New(d Dependencies) (http.Handler, error) {
 		return nil, err
 	}
 	refuseShadowed(e, d.Contract)
-	if err := (system{contract: d.Contract, demo: d.Demo}).register(e); err != nil {
+	if err := registerSystem(e, d); err != nil {
 		return nil, err
+	}
+	measured.name(d.Contract, e.Routes())
+	return headAsGet(e), nil
+}
+
+// registerSystem adds what is no operation of the document.
+func registerSystem(e *echo.Echo, d Dependencies) error {
+	if err := (system{contract: d.Contract, demo: d.Demo}).register(e); err != nil {
+		return err
 	}
 	e.GET("/readyz", health{db: d.DB, limiter: d.Limiter, lifecycle: d.Lifecycle, asking: &singleflight.Group{}}.ready)
 	if !d.MetricsElsewhere {
 		e.GET("/metrics", echo.WrapHandler(MetricsHandler(d.Metrics, d.Log)))
 	}
-	measured.name(d.Contract, e.Routes())
-	return headAsGet(e), nil
+	return nil
 }
 
 func memoryOf(d Dependencies) *auth.Memory {

@@ -20,11 +20,22 @@ func SealAadhar(box *seal.Box, tenant, student uuid.UUID, number *string) Sealed
 	}
 	last4 := (*number)[len(*number)-4:]
 	return SealedAadhar{
-		Sealed: box.Seal(*number, "students.aadhar "+tenant.String()+" "+student.String()),
-		Digest: box.Digest(*number, "students.aadhar "+tenant.String()),
+		Sealed: box.Seal(*number, aadharPlace(tenant, student)),
+		Digest: box.Digest(*number, aadharDomain(tenant)),
 		Last4:  &last4,
 	}
 }
+
+func aadharPlace(tenant, student uuid.UUID) string {
+	return aadharDomain(tenant) + " " + student.String()
+}
+
+func aadharDomain(tenant uuid.UUID) string { return "students.aadhar " + tenant.String() }
+
+// Sealed are the columns of this package whose values are sealed.
+var Sealed = []seal.Column{{
+	Table: "students", Name: "aadhar_sealed", Key: "id", Place: aadharPlace, DigestName: "aadhar_digest", Domain: aadharDomain,
+}}
 
 // maskedAadhar shows the last four digits.
 func maskedAadhar(last4 *string) *string {

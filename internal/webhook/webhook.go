@@ -94,6 +94,12 @@ func SealSecret(box *seal.Box, tenant, webhook uuid.UUID, secret string) []byte 
 	return box.Seal(secret, secretPlace(tenant, webhook))
 }
 
+// Sealed are the columns of this package whose values are sealed.
+var Sealed = []seal.Column{
+	{Table: "webhooks", Name: "secret", Key: "id", Place: secretPlace},
+	{Table: "webhooks", Name: "previous_secret", Key: "id", Place: secretPlace},
+}
+
 func secretPlace(tenant, webhook uuid.UUID) string {
 	return "webhook secret " + tenant.String() + " " + webhook.String()
 }

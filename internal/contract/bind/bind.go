@@ -138,21 +138,30 @@ type member struct {
 	set   setter
 }
 
-// structSetter leaves what is not in generated types to the library: embedded structs, and the option `string`.
-func structSetter(t reflect.Type) setter {
-	members := make(map[string]member, t.NumField())
+// membersOf are the members of a struct by their names in JSON. It knows nothing of what generated types do not have: embedded structs, and the
+// option `string`.
+func membersOf(t reflect.Type) (members map[string]member, ok bool) {
+	members = make(map[string]member, t.NumField())
 	for i := range t.NumField() {
 		field := t.Field(i)
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		switch {
 		case field.Anonymous:
-			return byLibrary
+			return nil, false
 		case name == "-" || !field.IsExported():
 			continue
 		case name == "" || strings.Contains(options, "string"):
-			return byLibrary
+			return nil, false
 		}
 		members[name] = member{i, setterOf(field.Type)}
+	}
+	return members, true
+}
+
+func structSetter(t reflect.Type) setter {
+	members, ok := membersOf(t)
+	if !ok {
+		return byLibrary
 	}
 	return func(value any, to reflect.Value) error {
 		object, ok := value.(map[string]any)

@@ -97,8 +97,8 @@ func TestValue_leavesTheTargetAloneWhenItFails(t *testing.T) {
 	target := everything{Text: "before"}
 	require.Error(t, bind.Value(map[string]any{"text": "after", "id": "x"}, &target))
 	assert.Equal(t, everything{Text: "before"}, target)
-	assert.Error(t, bind.Value("x", target))
-	assert.Error(t, bind.Value("x", (*string)(nil)))
+	require.Error(t, bind.Value("x", target))
+	require.Error(t, bind.Value("x", (*string)(nil)))
 }
 
 // bodies are the generated types of the requests with the largest bodies.

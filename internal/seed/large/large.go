@@ -19,12 +19,12 @@ import (
 
 // Size says how large a made-up tenant is. The same size makes the same rows, always.
 type Size struct {
-	Students int
-	Years    int // academic years, the last of which is current; every student has a history of so many
+	Students int `json:"students"`
+	Years    int `json:"years"` // academic years, the last of which is current; every student has a history of so many
 	// AttendanceDays is for how many school days of the current year every student has a mark. A year has some two hundred.
-	AttendanceDays int
+	AttendanceDays int `json:"attendanceDays"`
 	// PasswordHash is the password of every member of staff and every guardian with a sign-in; empty: nobody signs in.
-	PasswordHash string
+	PasswordHash string `json:"-"`
 }
 
 // The bounds of a size: beyond them ids and dates would not be what they should.
