@@ -34,9 +34,8 @@ select s.id, s.created_at, s.expires_at, u.id as user_id, u.email, u.first_name,
        coalesce(case when f.user_id is null then s.password_at else s.factor_at end
                 > now() - make_interval(secs => @fresh_seconds::float8), false)::boolean as is_fresh,
        (coalesce(current_setting('rollcall.require_mfa', true), '') = 'true')::boolean as tenant_requires_mfa,
-       t.state::text as state
+       coalesce(session_state(u.id, s.factor_at), '')::text as state
 from live_sessions s
-join session_states t on t.id = s.id
 join users u on u.id = s.user_id
 left join second_factors f on f.user_id = u.id and f.activated_at is not null
 where s.token_hash = @token_hash and s.transport = @transport

@@ -409,14 +409,6 @@ type Session struct {
 	FactorAt   *time.Time
 }
 
-type SessionState struct {
-	ID         uuid.UUID
-	TokenHash  []byte
-	Transport  string
-	LastUsedAt time.Time
-	State      string
-}
-
 type Student struct {
 	ID            uuid.UUID
 	UserID        uuid.UUID

@@ -1,26 +1,42 @@
 -- What an instance remembers of a session (internal/auth/memory.go), so that it need not read all of it for every request: how it
 -- asks, with the first statement of its transaction, whether that still holds; and how it hears of a change even before.
 -- +goose Up
--- The state changes with whatever a principal is made of. The rows' own versions (xmin) are in it, so nobody has to remember to
--- count a change.
-create view session_states with (security_invoker = true) as
-select s.id, s.token_hash, s.transport, s.last_used_at,
-       concat_ws(' ', u.xmin::text, f.xmin::text, r.version, s.factor_at, current_setting('rollcall.require_mfa', true)) as state
-from live_sessions s
-join users u on u.id = s.user_id and u.is_active
-cross join role_changes r
-left join second_factors f on f.user_id = u.id;
-
--- For `set search_path from current`, as in 00008_visibility.sql.
+-- For `set search_path from current` below, as in 00008_visibility.sql.
 select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
 
--- Fails unless there is such a session, used lately and in this state. In plpgsql, which keeps its plan for each tenant; with the
--- search_path of who calls, which is this schema, because to set it costs as much as the look.
+-- What a principal is made of, besides the session and its user's id: the text is another one when any of it is. The rows' own
+-- versions (xmin) are in it, so nobody has to remember to count a change. Null when the user is not active.
+--
+-- Both functions have the search_path of who calls, which is this schema: to set it costs as much as a look. One table a
+-- statement, each found by its key: of a join the planner makes a new plan for every call.
+-- +goose StatementBegin
+create function session_state(account uuid, factor_at timestamptz) returns text language plpgsql stable as $$
+declare
+    account_row xid;
+    factor_row  xid;
+    roles       bigint;
+begin
+    select u.xmin into account_row from users u where u.id = account and u.is_active;
+    if not found then
+        return null;
+    end if;
+    select f.xmin into factor_row from second_factors f where f.user_id = account;
+    select r.version into roles from role_changes r;
+    return concat_ws(' ', account_row::text, coalesce(factor_row::text, '-'), roles, factor_at, current_setting('rollcall.require_mfa', true));
+end
+$$;
+-- +goose StatementEnd
+
+-- Fails unless there is such a session, used lately and in this state.
 -- +goose StatementBegin
 create function hold_session(token bytea, sent_as text, used_within_seconds float8, remembered text) returns void language plpgsql stable as $$
+declare
+    account   uuid;
+    factor_at timestamptz;
 begin
-    if not exists (select from session_states s where s.token_hash = token and s.transport = sent_as and s.state = remembered
-                   and s.last_used_at > now() - make_interval(secs => used_within_seconds)) then
+    select s.user_id, s.factor_at into account, factor_at from live_sessions s
+    where s.token_hash = token and s.transport = sent_as and s.last_used_at > now() - make_interval(secs => used_within_seconds);
+    if not found or session_state(account, factor_at) is distinct from remembered then
         raise exception 'what was remembered of a session does not hold' using errcode = 'RC001';
     end if;
 end
@@ -52,4 +68,4 @@ drop trigger users_notify on users;
 drop trigger sessions_notify on sessions;
 drop function notify_sessions();
 drop function hold_session(bytea, text, float8, text);
-drop view session_states;
+drop function session_state(uuid, timestamptz);
