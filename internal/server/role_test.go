@@ -161,7 +161,7 @@ func TestRole_grantsAreLoadedOnceForAThousandRequestsAtOnce(t *testing.T) {
 	all.Wait()
 	loads := 0
 	for _, statement := range statements.GetSpans() {
-		if statement.Name == "GrantsOf" {
+		if strings.Contains(statement.Name, "GrantsOf") { // begin travels with it
 			loads++
 		}
 	}
