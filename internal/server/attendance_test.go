@@ -233,7 +233,7 @@ func TestRegister_manyMarksTakeAsManyRoundTripsAsOne(t *testing.T) {
 	all := trips.During(func() { proxied.mark("teacher", grade5A, tuesday, marksOf("absent", "", students...), nil) })
 	t.Logf("round trips, authentication included: one mark %d, %d marks %d", one, len(students), all)
 	assert.LessOrEqual(t, all, one+2)
-	assert.LessOrEqual(t, one, int64(13))
+	assert.LessOrEqual(t, one, int64(4))
 }
 
 func TestAttendance_ofAStudentAndInSummaryAgree(t *testing.T) {

@@ -127,6 +127,27 @@ func TestMemory_whatEndsOnOneInstanceHasEndedOnEveryOther(t *testing.T) {
 	}
 }
 
+// A read, and a list with its total, are one exchange with the database where the session is remembered, and two where it is not.
+func TestMemory_savesTheRoundTripOfTheSession(t *testing.T) {
+	t.Parallel()
+	trips := &dbtest.RoundTrips{}
+	h := newHarness(t)
+	proxied := newHarnessOn(t, h.db, db.Config{MaxConns: 1, URL: trips.Proxy(t, h.db.URL)})
+	proxied.awaitMemory()
+	for _, path := range []string{"/v1/students/" + asha, "/v1/students?limit=20"} {
+		token, _ := h.newSession(demoUsers["registrar"])
+		read := func() { require.Equal(t, http.StatusOK, proxied.do(call{Method: http.MethodGet, Path: path, Token: token}).Status) }
+		read()
+		read() // now all statements are prepared, and the session is remembered
+		remembered := trips.During(read)
+		token, _ = h.newSession(demoUsers["registrar"])
+		asked := trips.During(read)
+		t.Logf("round trips of GET %s: %d, and %d where the session is not remembered", path, remembered, asked)
+		assert.EqualValues(t, 1, remembered)
+		assert.EqualValues(t, 2, asked)
+	}
+}
+
 // What is heard of in time is not even presumed.
 func TestMemory_isHit(t *testing.T) {
 	t.Parallel()

@@ -88,7 +88,7 @@ func TestBulk_aHundredTakeAsManyRoundTripsAsOne(t *testing.T) {
 	})
 	t.Logf("round trips, authentication included: one admission %d, ninety-nine %d", one, hundred)
 	assert.LessOrEqual(t, hundred, one+5, "large batches may need a few more packets, not more exchanges a student")
-	assert.LessOrEqual(t, one, int64(15))
+	assert.LessOrEqual(t, one, int64(3))
 }
 
 func TestAdmit_ofManyWithTheSameNumberAtOnceExactlyOneSucceeds(t *testing.T) {
