@@ -29,13 +29,6 @@ func get[A, R any](ctx context.Context, d *db.DB, query func(*db.Queries, contex
 	return db.Read(ctx, d, auth.Scope(ctx), func(ctx context.Context, q *db.Queries) (R, error) { return query(q, ctx, arg) })
 }
 
-// one runs a query for one row in a transaction of its own.
-func one[A, R any](ctx context.Context, d *db.DB, opts db.Options, query func(*db.Queries, context.Context, A) (R, error), arg A) (R, error) {
-	return db.InTxValue(ctx, d, auth.Scope(ctx), opts, func(ctx context.Context, q *db.Queries) (R, error) {
-		return query(q, ctx, arg)
-	})
-}
-
 // patch changes the row of an id: lock gets it and holds it, so that update cannot overwrite a change of somebody else
 // that it has not seen.
 func patch[R any](ctx context.Context, d *db.DB, id uuid.UUID,

@@ -179,19 +179,8 @@ func (m *measurement) findViews(ctx context.Context, raw db.Raw) error {
 }
 
 func (m *measurement) measureView(ctx context.Context, raw db.Raw, v view) error {
-	// Workers would count for themselves.
-	if _, err := raw.Exec(ctx, "set local max_parallel_workers_per_gather = 0"); err != nil {
+	if err := m.prepareView(ctx, raw, v); err != nil {
 		return fmt.Errorf("prepare: %w", err)
-	}
-	// As ClaimKey does before others look for a key.
-	if _, err := raw.Exec(ctx, "select set_config('rollcall.key_owner', $1, true)", m.teacher.String()); err != nil {
-		return fmt.Errorf("prepare: %w", err)
-	}
-	if v.name == viewAll { // HoldSession fails for one that is over, as all of a made-up tenant are
-		if _, err := raw.Exec(ctx, `update sessions set ended_at = null, expires_at = now() + interval '1 hour', last_used_at = now()
-			where id = (select id from sessions order by id limit 1)`); err != nil {
-			return fmt.Errorf("prepare: %w", err)
-		}
 	}
 	t := trial{raw: raw, view: v.name, large: m.large, customOnly: m.options.customOnly}
 	if v.name == viewRegistry {
@@ -216,6 +205,25 @@ func (m *measurement) measureView(ctx context.Context, raw db.Raw, v view) error
 		}
 	}
 	return nil
+}
+
+// prepareView makes the transaction what the queries expect.
+func (m *measurement) prepareView(ctx context.Context, raw db.Raw, v view) error {
+	// Workers would count for themselves.
+	if _, err := raw.Exec(ctx, "set local max_parallel_workers_per_gather = 0"); err != nil {
+		return err
+	}
+	// As ClaimKey does before others look for a key.
+	if _, err := raw.Exec(ctx, "select set_config('rollcall.key_owner', $1, true)", m.teacher.String()); err != nil {
+		return err
+	}
+	if v.name != viewAll {
+		return nil
+	}
+	// HoldSession fails for one that is over, as all of a made-up tenant are.
+	_, err := raw.Exec(ctx, `update sessions set ended_at = null, expires_at = now() + interval '1 hour', last_used_at = now()
+		where id = (select id from sessions order by id limit 1)`)
+	return err
 }
 
 // fillRegistry puts many tenants into the registry, until this transaction is rolled back.
