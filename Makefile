@@ -47,7 +47,7 @@ generate: ## Regenerate gen/ from openapi.yaml, queries/ and schema/
 test: test-tools build ## Run all tests, with the race detector, on a real PostgreSQL, a real Redis and a real browser
 	@mkdir -p bin && rm -f $(REPORT)
 	@export ROLLCALL_TEST_REPORT=$(REPORT); go test -race -shuffle=on -timeout 20m $(TESTFLAGS) ./...; status=$$?; \
-	internal/tools/schemathesis/run.sh 120 --seed 1 || status=1; \
+	internal/tools/schemathesis/run.sh 90 --seed 1 || status=1; \
 	[ ! -f $(REPORT) ] || awk -F '\t' -f internal/testreport/summary.awk $(REPORT); exit $$status
 
 .PHONY: test-pooler
