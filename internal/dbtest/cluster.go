@@ -180,9 +180,10 @@ func (c *Cluster) KillBackend(t testing.TB) {
 	require.NoError(t, err)
 	defer func() { _ = conn.Close(t.Context()) }()
 	var pid int
-	err = conn.QueryRow(t.Context(), `select pid from pg_stat_activity
-		where backend_type = 'client backend' and pid <> pg_backend_pid() order by state_change desc limit 1`).Scan(&pid)
-	require.NoError(t, err)
+	require.Eventually(t, func() bool { // clients may just have lost their connections
+		return conn.QueryRow(t.Context(), `select pid from pg_stat_activity
+			where backend_type = 'client backend' and pid <> pg_backend_pid() order by state_change desc limit 1`).Scan(&pid) == nil
+	}, 10*time.Second, time.Millisecond)
 	_ = syscall.Kill(pid, syscall.SIGKILL) // fails when it has ended
 }
 
