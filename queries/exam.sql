@@ -24,12 +24,15 @@ limit @most) as counted;
 select id, institution_id, academic_year_id, class_id, name, start_date, end_date, status, version, created_at, updated_at from exams where id = @id;
 
 -- name: LockExam :one
--- For a change of the exam, its publishing and corrections: nobody enters results meanwhile.
-select id, institution_id, academic_year_id, class_id, name, start_date, end_date, status, version, created_at, updated_at from exams where id = @id for update;
+-- For a change of the exam, its publishing and corrections: nobody enters results meanwhile. The turn comes first: a row's own lock is no
+-- queue, and those who hold it together can keep one who wants it alone waiting for as long as they follow one another.
+with turn as materialized (select pg_advisory_xact_lock(hashtextextended(current_schema() || '.exams ' || @id::uuid, 0)))
+select e.id, e.institution_id, e.academic_year_id, e.class_id, e.name, e.start_date, e.end_date, e.status, e.version, e.created_at, e.updated_at from exams e, turn where e.id = @id::uuid for update of e;
 
 -- name: HoldExam :one
--- For entering results, many at once: the exam stays as it is until they are in.
-select id, institution_id, academic_year_id, class_id, name, start_date, end_date, status, version, created_at, updated_at from exams where id = @id for share;
+-- For entering results, many at once: the exam stays as it is until they are in. They queue behind who waits in LockExam.
+with turn as materialized (select pg_advisory_xact_lock_shared(hashtextextended(current_schema() || '.exams ' || @id::uuid, 0)))
+select e.id, e.institution_id, e.academic_year_id, e.class_id, e.name, e.start_date, e.end_date, e.status, e.version, e.created_at, e.updated_at from exams e, turn where e.id = @id::uuid for share of e;
 
 -- name: PlaceOfExam :many
 -- What an exam refers to, in one round trip.

@@ -362,10 +362,11 @@ func (q *Queries) GetPaper(ctx context.Context, examID uuid.UUID, subjectID uuid
 }
 
 const holdExam = `-- name: HoldExam :one
-select id, institution_id, academic_year_id, class_id, name, start_date, end_date, status, version, created_at, updated_at from exams where id = $1 for share
+with turn as materialized (select pg_advisory_xact_lock_shared(hashtextextended(current_schema() || '.exams ' || $1::uuid, 0)))
+select e.id, e.institution_id, e.academic_year_id, e.class_id, e.name, e.start_date, e.end_date, e.status, e.version, e.created_at, e.updated_at from exams e, turn where e.id = $1::uuid for share of e
 `
 
-// For entering results, many at once: the exam stays as it is until they are in.
+// For entering results, many at once: the exam stays as it is until they are in. They queue behind who waits in LockExam.
 func (q *Queries) HoldExam(ctx context.Context, id uuid.UUID) (Exam, error) {
 	row := q.db.QueryRow(ctx, holdExam, id)
 	var i Exam
@@ -795,10 +796,12 @@ func (q *Queries) ListTakers(ctx context.Context, examID uuid.UUID) ([]ListTaker
 }
 
 const lockExam = `-- name: LockExam :one
-select id, institution_id, academic_year_id, class_id, name, start_date, end_date, status, version, created_at, updated_at from exams where id = $1 for update
+with turn as materialized (select pg_advisory_xact_lock(hashtextextended(current_schema() || '.exams ' || $1::uuid, 0)))
+select e.id, e.institution_id, e.academic_year_id, e.class_id, e.name, e.start_date, e.end_date, e.status, e.version, e.created_at, e.updated_at from exams e, turn where e.id = $1::uuid for update of e
 `
 
-// For a change of the exam, its publishing and corrections: nobody enters results meanwhile.
+// For a change of the exam, its publishing and corrections: nobody enters results meanwhile. The turn comes first: a row's own lock is no
+// queue, and those who hold it together can keep one who wants it alone waiting for as long as they follow one another.
 func (q *Queries) LockExam(ctx context.Context, id uuid.UUID) (Exam, error) {
 	row := q.db.QueryRow(ctx, lockExam, id)
 	var i Exam
