@@ -187,7 +187,8 @@ order by started_on desc, id desc limit @row_limit offset @row_offset;
 select count(*) from (select 1 from enrollments where student_id = @student_id limit @most) as counted;
 
 -- name: StudentExists :one
-select exists (select 1 from students where id = @id) as found;
+-- Tells an empty list of a student from the list of no student, which has no row here.
+select true as found from students where id = @id;
 
 -- name: ListGuardians :many
 select g.id, g.first_name, g.last_name, g.email, g.phone, l.relationship, l.is_primary

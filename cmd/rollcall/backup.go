@@ -121,11 +121,7 @@ or a backup of the database brings it back. You are asked to type its slug; --ye
 		Example: `  rollcall tenant erase north-copy`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withDatabase(cmd, url, func(_ *db.DB, r *tenant.Registry) error {
-				t, err := r.BySlug(cmd.Context(), args[0])
-				if err != nil {
-					return err
-				}
+			return withTenant(cmd, url, args[0], func(_ *db.DB, r *tenant.Registry, t tenant.Tenant) error {
 				question := fmt.Sprintf("This removes tenant %s (%s, %s) with all its data for good. Type its slug to go on: ", t.Slug, t.Name, t.Status)
 				if err := confirm(cmd, yes, question, t.Slug); err != nil {
 					return err

@@ -66,11 +66,7 @@ func (o plansOptions) run(cmd *cobra.Command, url databaseURL) error {
 	if o.slug == "" {
 		return o.inThrowAway(cmd)
 	}
-	return withDatabase(cmd, url, func(d *db.DB, r *tenant.Registry) error {
-		t, err := r.BySlug(cmd.Context(), o.slug)
-		if err != nil {
-			return err
-		}
+	return withTenant(cmd, url, o.slug, func(d *db.DB, _ *tenant.Registry, t tenant.Tenant) error {
 		return o.measure(cmd, d, t.ID)
 	})
 }

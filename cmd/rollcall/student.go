@@ -25,11 +25,7 @@ func withStudent(cmd *cobra.Command, url databaseURL, slug, id string, work func
 	if err != nil {
 		return errors.New("ID is the student's id, as the API gives it: a UUID")
 	}
-	return withDatabase(cmd, url, func(d *db.DB, r *tenant.Registry) error {
-		t, err := r.BySlug(cmd.Context(), slug)
-		if err != nil {
-			return err
-		}
+	return withTenant(cmd, url, slug, func(d *db.DB, _ *tenant.Registry, t tenant.Tenant) error {
 		if t.Status != tenant.Active {
 			return fmt.Errorf("tenant %s is %s: resume it first", t.Slug, t.Status)
 		}
@@ -52,7 +48,7 @@ attendance, results, sessions, events of the audit trail. The national id is ope
 				return err
 			}
 			return withStudent(cmd, url, slug, args[0], func(d *db.DB, t tenant.Tenant, id uuid.UUID) error {
-				known, err := privacy.Export(cmd.Context(), d, t.ID, id, box, student.Sealed[0])
+				known, err := privacy.Export(cmd.Context(), d, t.ID, id, box, student.NationalID)
 				if err != nil {
 					return err
 				}

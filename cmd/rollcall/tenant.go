@@ -116,15 +116,12 @@ have one verify it at every sign-in in any case.`,
 }
 
 func updateTenant(cmd *cobra.Command, url databaseURL, slug string, change tenant.Change) error {
-	return withDatabase(cmd, url, func(_ *db.DB, r *tenant.Registry) error {
-		t, err := r.BySlug(cmd.Context(), slug)
-		if err != nil {
-			return err
-		}
+	return withTenant(cmd, url, slug, func(_ *db.DB, r *tenant.Registry, t tenant.Tenant) error {
 		if err := r.Update(cmd.Context(), t.ID, change); err != nil {
 			return err
 		}
-		if t, err = r.ByID(cmd.Context(), t.ID); err != nil {
+		t, err := r.ByID(cmd.Context(), t.ID)
+		if err != nil {
 			return err
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "Updated tenant %s (%s); second factor: %s.\n", t.Slug, t.Name, mfaPolicy(t))
@@ -150,11 +147,7 @@ func tenantStatusCommand(url databaseURL, verb, short, done string,
 		Example: "  rollcall tenant " + verb + " north",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withDatabase(cmd, url, func(_ *db.DB, r *tenant.Registry) error {
-				t, err := r.BySlug(cmd.Context(), args[0])
-				if err != nil {
-					return err
-				}
+			return withTenant(cmd, url, args[0], func(_ *db.DB, r *tenant.Registry, t tenant.Tenant) error {
 				if err := change(cmd, r, t); err != nil {
 					return err
 				}
@@ -180,6 +173,17 @@ func withDatabase(cmd *cobra.Command, url databaseURL, work func(*db.DB, *tenant
 	}
 	defer database.Close()
 	return forPeople(work(database, tenant.NewRegistry(database, address)))
+}
+
+// withTenant is withDatabase for a command about one tenant, found by its slug.
+func withTenant(cmd *cobra.Command, url databaseURL, slug string, work func(*db.DB, *tenant.Registry, tenant.Tenant) error) error {
+	return withDatabase(cmd, url, func(d *db.DB, r *tenant.Registry) error {
+		t, err := r.BySlug(cmd.Context(), slug)
+		if err != nil {
+			return err
+		}
+		return work(d, r, t)
+	})
 }
 
 // forPeople leaves out what only the log of a request needs.

@@ -35,11 +35,7 @@ sets up another one first.`,
 		Example: `  rollcall user reset-mfa head@north.example --tenant north`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withDatabase(cmd, url, func(d *db.DB, r *tenant.Registry) error {
-				t, err := r.BySlug(cmd.Context(), tenantSlug)
-				if err != nil {
-					return err
-				}
+			return withTenant(cmd, url, tenantSlug, func(d *db.DB, _ *tenant.Registry, t tenant.Tenant) error {
 				email := strings.ToLower(args[0])
 				if err := auth.ResetMFA(cmd.Context(), d, db.Tenant(t.ID), email); err != nil {
 					return err
@@ -85,11 +81,7 @@ func createUser(cmd *cobra.Command, url databaseURL, slug string, u auth.NewUser
 	if err != nil {
 		return err
 	}
-	return withDatabase(cmd, url, func(d *db.DB, r *tenant.Registry) error {
-		t, err := r.BySlug(cmd.Context(), slug)
-		if err != nil {
-			return err
-		}
+	return withTenant(cmd, url, slug, func(d *db.DB, _ *tenant.Registry, t tenant.Tenant) error {
 		email, err := auth.CreateUser(cmd.Context(), d, document, db.Tenant(t.ID), u)
 		if err == nil {
 			fmt.Fprintf(cmd.OutOrStdout(), "Created %s in tenant %s with the role %s.\n", email, slug, u.Role)

@@ -2,7 +2,6 @@ package attendance
 
 import (
 	"context"
-	"fmt"
 
 	openapi_types "github.com/oapi-codegen/runtime/types"
 
@@ -31,14 +30,8 @@ func (h *Handler) ListStudentAttendance(ctx context.Context, request api.ListStu
 		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
 		Filters:    []any{request.StudentId, p.From, p.To},
 		Parent: func(ctx context.Context, q *db.Queries) error {
-			found, err := q.StudentExists(ctx, request.StudentId)
-			if err != nil {
-				return fmt.Errorf("look for the student: %w", err)
-			}
-			if !found {
-				return apperr.New(apperr.NotFound, "")
-			}
-			return nil
+			_, err := q.StudentExists(ctx, request.StudentId)
+			return err
 		},
 		Rows: func(ctx context.Context, q *db.Queries, r page.Request[dateKey]) ([]gendb.ListStudentAttendanceRow, error) {
 			return markRows(ctx, q, r, request)

@@ -19,6 +19,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -188,7 +189,7 @@ func tablesOf(ctx context.Context, tx pgx.Tx) ([]Table, error) {
 	for len(tables) < len(found) {
 		before := len(tables)
 		for _, t := range found {
-			if !done[t.Name] && all(t.RefersTo, done) {
+			if !done[t.Name] && !slices.ContainsFunc(t.RefersTo, func(name string) bool { return !done[name] }) {
 				done[t.Name] = true
 				tables = append(tables, Table{Name: t.Name, Columns: t.Columns, Key: t.Key})
 			}
@@ -198,15 +199,6 @@ func tablesOf(ctx context.Context, tx pgx.Tx) ([]Table, error) {
 		}
 	}
 	return tables, nil
-}
-
-func all(names []string, in map[string]bool) bool {
-	for _, name := range names {
-		if !in[name] {
-			return false
-		}
-	}
-	return true
 }
 
 // place is one sealed value on its way from one tenant to another.

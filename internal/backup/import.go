@@ -27,13 +27,19 @@ func (s Store) Import(ctx context.Context, dir, slug string) (tenant.Tenant, Man
 		return tenant.Tenant{}, m, err
 	}
 	t, err := s.Registry.Restore(ctx, tenant.CreateParams{Slug: slug, Name: m.Tenant.Name}, func(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
-		if err := m.load(ctx, tx, dir); err != nil {
-			return err
-		}
-		for _, column := range s.Sealed {
-			if err := s.reseal(ctx, tx, column, m.Tenant.ID, t.ID); err != nil {
+		err := withoutTriggers(ctx, tx, m.Tables, func() error {
+			if err := m.load(ctx, tx, dir); err != nil {
 				return err
 			}
+			for _, column := range s.Sealed {
+				if err := s.reseal(ctx, tx, column, m.Tenant.ID, t.ID); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 		return settle(ctx, tx, m, t)
 	})
@@ -105,10 +111,6 @@ func (m Manifest) load(ctx context.Context, tx pgx.Tx, dir string) error {
 	names := make([]string, len(tables))
 	for i, t := range tables {
 		names[i] = t.Name
-		// Rows that are moved are no events, and what triggers check was checked where they were written.
-		if _, err := tx.Exec(ctx, "alter table "+quoted(names[i:i+1])+" disable trigger user"); err != nil {
-			return fmt.Errorf("disable the triggers of %s: %w", t.Name, err)
-		}
 	}
 	if _, err := tx.Exec(ctx, "truncate "+quoted(append([]string{"sessions"}, names...))+" cascade"); err != nil { // migrations fill some
 		return fmt.Errorf("empty the tables: %w", err)
@@ -118,12 +120,27 @@ func (m Manifest) load(ctx context.Context, tx pgx.Tx, dir string) error {
 			return err
 		}
 	}
-	for _, name := range names {
-		if _, err := tx.Exec(ctx, "alter table "+quoted([]string{name})+" enable trigger user"); err != nil {
-			return fmt.Errorf("enable the triggers of %s: %w", name, err)
-		}
-	}
 	return nil
+}
+
+// withoutTriggers runs work while no trigger of the tables does: rows that are moved are no events, and what triggers check was checked
+// where the rows were written.
+func withoutTriggers(ctx context.Context, tx pgx.Tx, tables []Table, work func() error) error {
+	turn := func(how string) error {
+		for _, t := range tables {
+			if _, err := tx.Exec(ctx, "alter table "+quoted([]string{t.Name})+" "+how+" trigger user"); err != nil {
+				return fmt.Errorf("%s the triggers of %s: %w", how, t.Name, err)
+			}
+		}
+		return nil
+	}
+	if err := turn("disable"); err != nil {
+		return err
+	}
+	if err := work(); err != nil {
+		return err
+	}
+	return turn("enable")
 }
 
 func (t *Table) load(ctx context.Context, tx pgx.Tx, dir string) error {
@@ -170,15 +187,8 @@ func (s Store) reseal(ctx context.Context, tx pgx.Tx, c seal.Column, from, to uu
 	if c.DigestName != "" {
 		set += ", " + quoted([]string{c.DigestName}) + " = n.digest"
 	}
-	// Not an event: the value is the same.
-	_, err = tx.Exec(ctx, fmt.Sprintf("alter table %s disable trigger user", quoted([]string{c.Table})))
-	if err == nil {
-		_, err = tx.Exec(ctx, fmt.Sprintf("update %s as t set %s from unnest($1::uuid[], $2::bytea[], $3::bytea[]) as n (key, sealed, digest) where t.%s = n.key",
-			quoted([]string{c.Table}), set, quoted([]string{c.Key})), keys, sealed, digests)
-	}
-	if err == nil {
-		_, err = tx.Exec(ctx, fmt.Sprintf("alter table %s enable trigger user", quoted([]string{c.Table})))
-	}
+	_, err = tx.Exec(ctx, fmt.Sprintf("update %s as t set %s from unnest($1::uuid[], $2::bytea[], $3::bytea[]) as n (key, sealed, digest) where t.%s = n.key",
+		quoted([]string{c.Table}), set, quoted([]string{c.Key})), keys, sealed, digests)
 	if err != nil {
 		return fmt.Errorf("seal %s.%s anew: %w", c.Table, c.Name, err)
 	}

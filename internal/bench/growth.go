@@ -6,14 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/rollcall-erp/rollcall/internal/seed/large"
 )
 
 // growthOptions are the flags of `bench growth`: what more rows in a tenant cost, and more tenants on a server (`make growth`).
@@ -76,35 +72,16 @@ func runGrowth(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench growth", flag.ContinueOnError)
 	flags.Var(&o.rows, "rows", "sizes of one tenant, in students")
 	flags.Var(&o.tenants, "tenants", "numbers of tenants on one server")
-	flags.IntVar(&o.rounds, "rounds", 3, "how often everything is measured")
-	flags.DurationVar(&o.duration, "duration", 4*time.Second, "how long each work is done in each round")
-	flags.DurationVar(&o.warm, "warm", 2*time.Second, "how long it is done so before")
-	flags.IntVar(&o.clients, "clients", 4, "how many connections there are: few, so that nobody waits for a processor")
-	flags.StringVar(&o.rollcall, "rollcall", "bin/rollcall", "the program to measure")
-	flags.StringVar(&o.dir, "dir", "bin/growth", "where the databases are kept")
-	flags.StringVar(&o.page, "write", "", "put the figures into this page, between its markers")
-	flags.StringVar(&o.plot, "plot", "", "write an SVG")
-	if err := flags.Parse(args); err != nil {
+	// Few clients, so that nobody waits for a processor.
+	common(&o.options, flags, options{duration: 4 * time.Second, clients: 4, dir: "bin/growth"})
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	result, err := measureGrowth(ctx, o, out)
 	if err != nil {
 		return err
 	}
-	table := result.markdown()
-	fmt.Fprintln(out, table)
-	if o.page != "" {
-		if err := replaceBetweenMarkers(o.page, table); err != nil {
-			return err
-		}
-	}
-	if o.plot == "" {
-		return nil
-	}
-	if err := os.WriteFile(filepath.Clean(o.plot), result.svg(), 0o644); err != nil { //nolint:gosec // the plot is no secret
-		return fmt.Errorf("write the plot: %w", err)
-	}
-	return nil
+	return publish(o.options, result, out)
 }
 
 // measureGrowth makes all stages first and then goes through them in turn, so that what else the machine does is shared.
@@ -225,5 +202,5 @@ func (d *database) memoryOfBackends(ctx context.Context) (int64, error) {
 	return sum / int64(max(len(pids), 1)), nil
 }
 
-// sizeOfTenant is that of each of many: what is measured is their number.
-var sizeOfTenant = large.Size{Students: 240, Years: 1}
+// studentsOfTenant are those of each of many tenants: what is measured is the number of tenants.
+const studentsOfTenant = 240

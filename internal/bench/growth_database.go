@@ -38,18 +38,21 @@ func (d *database) tenantStages(ctx context.Context, sizes []int, out io.Writer)
 	if err := tenant.NewMigrator(d.url(growingOne)).Up(ctx, nil); err != nil {
 		return nil, err
 	}
+	small := large.Size{Students: studentsOfTenant, Years: 1}
+	if small.PasswordHash, err = auth.HashPassword(ctx, password); err != nil {
+		return nil, err
+	}
 	var stages []*stage
 	made := 0
 	for _, size := range sizes {
 		fmt.Fprintf(out, "Making tenants: %d\n", size)
 		begin, already := time.Now(), made
-		for ; made < size; made++ {
-			if err := d.smallTenant(ctx, growingOne, made); err != nil {
-				return nil, err
-			}
+		if err := makeTenants(ctx, d.url(growingOne), made, size, small); err != nil {
+			return nil, err
 		}
+		made = max(made, size)
 		s := &stage{
-			axis: theTenants, size: size, database: fmt.Sprintf("growth_tenants_%d_%s", size, version), school: school{Size: sizeOfTenant},
+			axis: theTenants, size: size, database: fmt.Sprintf("growth_tenants_%d_%s", size, version), school: school{Size: small},
 			built: time.Since(begin) / time.Duration(max(made-already, 1)),
 		}
 		for n := range size {
@@ -65,23 +68,25 @@ func (d *database) tenantStages(ctx context.Context, sizes []int, out io.Writer)
 
 func slugOf(n int) string { return fmt.Sprintf("%s-%d", slug, n) }
 
-func (d *database) smallTenant(ctx context.Context, database string, n int) error {
-	url := d.url(database)
+// makeTenants makes those from a number to another. Nobody is connected afterwards: a copy is made next.
+func makeTenants(ctx context.Context, url string, from, to int, size large.Size) error {
 	pool, err := db.Open(ctx, db.Config{URL: url, MaxConns: 2})
 	if err != nil {
 		return err
 	}
-	defer pool.Close() // a copy is made of a database that nobody is connected to
-	t, err := tenant.NewRegistry(pool, url).Create(ctx, tenant.CreateParams{ID: uuid.NewSHA1(tenantID, []byte(slugOf(n))), Slug: slugOf(n), Name: "Made-up schools"})
-	if err != nil {
-		return err
+	defer pool.Close()
+	registry := tenant.NewRegistry(pool, url)
+	for n := from; n < to; n++ {
+		t, err := registry.Create(ctx, tenant.CreateParams{ID: uuid.NewSHA1(tenantID, []byte(slugOf(n))), Slug: slugOf(n), Name: "Made-up schools"})
+		if err != nil {
+			return err
+		}
+		if err := large.Fill(ctx, pool, t.ID, size, nil); err != nil {
+			return err
+		}
+		if err := pool.Load(ctx, t.ID, db.Options{Timeout: loadTimeout}, letIn); err != nil {
+			return err
+		}
 	}
-	size := sizeOfTenant
-	if size.PasswordHash, err = auth.HashPassword(ctx, password); err != nil {
-		return err
-	}
-	if err := large.Fill(ctx, pool, t.ID, size, nil); err != nil {
-		return err
-	}
-	return pool.Load(ctx, t.ID, db.Options{Timeout: loadTimeout}, letIn)
+	return nil
 }

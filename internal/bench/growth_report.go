@@ -44,7 +44,7 @@ func (g *growth) markdown() string {
 	fmt.Fprintf(&b, "Medians of %d rounds of %v, %d connections; time to the answer, and how many times that of the first row. More than %.1f times is marked.\n",
 		o.rounds, o.duration, o.clients, mostGrowth)
 	g.table(&b, theRows, "students in one tenant", "", func(*stage) string { return "" })
-	g.table(&b, theTenants, "tenants of 240 students", " start of `serve` | `migrate up`, nothing to do | making one | a connection, MiB | service, MiB |", g.costs)
+	g.table(&b, theTenants, fmt.Sprintf("tenants of %d students", studentsOfTenant), " start of `serve` | `migrate up`, nothing to do | making one | a connection, MiB | service, MiB |", g.costs)
 	return b.String()
 }
 

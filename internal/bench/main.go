@@ -80,23 +80,13 @@ func runBench(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&o.size.Students, "students", 200_000, "how many students the tenant has")
 	flags.IntVar(&o.size.AttendanceDays, "attendance-days", 10, "for how many days each has a mark")
-	flags.IntVar(&o.rounds, "rounds", 3, "how often everything is measured")
-	flags.DurationVar(&o.duration, "duration", 8*time.Second, "how long each of them does each work in each round")
-	flags.DurationVar(&o.warm, "warm", 2*time.Second, "how long it does so before")
-	flags.IntVar(&o.clients, "clients", 32, "how many connections there are")
+	common(&o, flags, options{duration: 8 * time.Second, clients: 32, dir: "bin/bench"})
 	flags.Func("works", "do only these, such as get,admit", func(list string) error {
 		o.works = strings.Split(list, ",")
 		return nil
 	})
-	flags.StringVar(&o.rollcall, "rollcall", "bin/rollcall", "the program to measure")
-	flags.StringVar(&o.dir, "dir", "bin/bench", "where the database is kept")
-	flags.StringVar(&o.page, "write", "", "put the figures into this page, between its markers")
-	flags.StringVar(&o.plot, "plot", "", "write an SVG")
-	if err := flags.Parse(args); err != nil {
+	if err := parse(flags, args); err != nil {
 		return err
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unknown argument %q", flags.Arg(0))
 	}
 	if err := o.validate(); err != nil {
 		return err
@@ -106,6 +96,28 @@ func runBench(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	return publish(o, result, out)
+}
+
+// common declares the flags of all runs, with the defaults of one.
+func common(o *options, flags *flag.FlagSet, defaults options) {
+	flags.IntVar(&o.rounds, "rounds", 3, "how often everything is measured")
+	flags.DurationVar(&o.duration, "duration", defaults.duration, "how long each of them does each work in each round")
+	flags.DurationVar(&o.warm, "warm", 2*time.Second, "how long it does so before")
+	flags.IntVar(&o.clients, "clients", defaults.clients, "how many connections there are")
+	flags.StringVar(&o.rollcall, "rollcall", "bin/rollcall", "the program to measure")
+	flags.StringVar(&o.dir, "dir", defaults.dir, "where the database is kept")
+	flags.StringVar(&o.page, "write", "", "put the figures into this page, between its markers")
+	flags.StringVar(&o.plot, "plot", "", "write an SVG")
+}
+
+func parse(flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unknown argument %q", flags.Arg(0))
+	}
+	return nil
 }
 
 // validate refuses works that there are not, and to publish a part of the figures.
@@ -124,8 +136,14 @@ func (o options) validate() error {
 // wants reports whether a work is to be done.
 func (o options) wants(work string) bool { return len(o.works) == 0 || slices.Contains(o.works, work) }
 
+// figures are what came of a run.
+type figures interface {
+	markdown() string
+	svg() []byte
+}
+
 // publish prints the figures, and puts them where they are to be kept.
-func publish(o options, r *result, out io.Writer) error {
+func publish(o options, r figures, out io.Writer) error {
 	table := r.markdown()
 	fmt.Fprintln(out, table)
 	if o.page != "" {

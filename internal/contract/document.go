@@ -105,15 +105,7 @@ func (c *Contract) compileOperations() error {
 
 // extension reads an x- key into target; an absent one leaves it as it is.
 func extension(from map[string]any, key string, target any) error {
-	value, ok := from[key]
-	if !ok {
-		return nil
-	}
-	raw, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Errorf("%s: %w", key, err)
-	}
-	if err := json.Unmarshal(raw, target); err != nil {
+	if err := Convert(from[key], target); err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
 	return nil

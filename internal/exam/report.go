@@ -10,7 +10,6 @@ import (
 
 	"github.com/rollcall-erp/rollcall/gen/api"
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
-	"github.com/rollcall-erp/rollcall/internal/apperr"
 	"github.com/rollcall-erp/rollcall/internal/auth"
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/page"
@@ -32,14 +31,8 @@ func (h *Handler) ListStudentResults(ctx context.Context, request api.ListStuden
 		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
 		Filters:    []any{request.StudentId, filters},
 		Parent: func(ctx context.Context, q *db.Queries) error {
-			found, err := q.StudentExists(ctx, request.StudentId)
-			if err != nil {
-				return fmt.Errorf("look for the student: %w", err)
-			}
-			if !found {
-				return apperr.New(apperr.NotFound, "")
-			}
-			return nil
+			_, err := q.StudentExists(ctx, request.StudentId)
+			return err
 		},
 		Rows: func(ctx context.Context, q *db.Queries, r page.Request[cardKey]) ([]readCard, error) {
 			return cardRows(ctx, q, r, request)

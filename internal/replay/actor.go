@@ -61,7 +61,7 @@ func (s *script) signIns() []signIn {
 				Roles, Permissions []string
 			}
 		}
-		if convert(s.logins[name].want, &answer) != nil {
+		if contract.Convert(s.logins[name].want, &answer) != nil {
 			continue
 		}
 		in := signIn{name: name, permissions: answer.User.Permissions, halfway: answer.MFA == "required", user: answer.User.ID}

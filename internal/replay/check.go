@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/rollcall-erp/rollcall/internal/contract"
 )
 
 // check holds an answer against the document, and against what the step wants.
@@ -62,7 +64,7 @@ func (r *runner) checkProblem(st *step, got answer) []Difference {
 		Status      int
 		Errors      []fault
 	}
-	if err := convert(got.json, &problem); err != nil {
+	if err := contract.Convert(got.json, &problem); err != nil {
 		return []Difference{{"body", "a problem", err.Error()}}
 	}
 	var differences []Difference
@@ -84,7 +86,7 @@ func problemTypes(st *step) map[string]string {
 	for _, content := range st.op.Spec.Responses.Status(st.status).Value.Content {
 		for _, example := range content.Examples {
 			var problem struct{ Type, Title string }
-			if convert(example.Value.Value, &problem) == nil {
+			if contract.Convert(example.Value.Value, &problem) == nil {
 				types[problem.Type] = problem.Title
 			}
 		}

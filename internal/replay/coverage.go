@@ -106,7 +106,7 @@ func noExample(c *contract.Contract, op *contract.Operation) map[string]string {
 	reasons := map[string]string{}
 	for _, extensions := range []map[string]any{c.Document.Extensions, op.Spec.Extensions} {
 		var own map[string]string
-		if convert(extensions["x-no-example"], &own) == nil {
+		if contract.Convert(extensions["x-no-example"], &own) == nil {
 			maps.Copy(reasons, own)
 		}
 	}
@@ -131,7 +131,7 @@ func examplesIn(op *contract.Operation) []string {
 		}
 	}
 	var negatives map[string]any
-	if convert(op.Spec.Extensions["x-negative-examples"], &negatives) == nil {
+	if contract.Convert(op.Spec.Extensions["x-negative-examples"], &negatives) == nil {
 		for name := range negatives {
 			names[name] = true
 		}

@@ -25,7 +25,7 @@ type negative struct {
 // negativesOf are the bad requests of an operation.
 func negativesOf(op *contract.Operation, examples []*step) ([]*step, error) {
 	var all map[string]any
-	if err := convert(op.Spec.Extensions["x-negative-examples"], &all); err != nil {
+	if err := contract.Convert(op.Spec.Extensions["x-negative-examples"], &all); err != nil {
 		return nil, fmt.Errorf("x-negative-examples: %w", err)
 	}
 	var steps []*step
@@ -41,7 +41,7 @@ func negativesOf(op *contract.Operation, examples []*step) ([]*step, error) {
 
 func negativeStep(op *contract.Operation, examples []*step, name string, entry any) (*step, error) {
 	var n negative
-	if err := convert(entry, &n); err != nil {
+	if err := contract.Convert(entry, &n); err != nil {
 		return nil, err
 	}
 	st := &step{op: op, kind: Negative, name: name, status: n.Status, faults: n.Errors}
@@ -102,7 +102,7 @@ func (m *message) clone() message {
 // overlay puts an entry's path, query, headers and sign-in over those of the base.
 func (m *message) overlay(entry any) error {
 	var own message
-	if err := convert(entry, &own); err != nil {
+	if err := contract.Convert(entry, &own); err != nil {
 		return err
 	}
 	for _, pair := range []struct {

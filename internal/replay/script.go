@@ -2,7 +2,6 @@ package replay
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -149,7 +148,7 @@ func examplesOf(op *contract.Operation) ([]*step, error) {
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(content.Examples)) {
-			st := &step{op: op, kind: Example, name: name, status: status, want: plain(content.Examples[name].Value.Value), schema: schema}
+			st := &step{op: op, kind: Example, name: name, status: status, want: contract.Plain(content.Examples[name].Value.Value), schema: schema}
 			if err := st.request.read(content.Examples[name].Value.Extensions, op); err != nil {
 				return nil, err
 			}
@@ -176,7 +175,7 @@ func bodyExamples(op *contract.Operation) ([]*step, error) {
 			if err := st.request.read(extensions, op); err != nil {
 				return nil, err
 			}
-			st.request.body, st.request.hasBody, st.request.mediaType = plain(media[mediaType].Examples[name].Value.Value), true, mediaType
+			st.request.body, st.request.hasBody, st.request.mediaType = contract.Plain(media[mediaType].Examples[name].Value.Value), true, mediaType
 			steps = append(steps, st)
 		}
 	}
@@ -192,7 +191,7 @@ func (st *step) findAnswer(name string) (map[string]any, bool) {
 			return response.Extensions, true
 		}
 		if example := content.Examples[name]; example != nil {
-			st.status, st.want, st.schema = status, plain(example.Value.Value), schema
+			st.status, st.want, st.schema = status, contract.Plain(example.Value.Value), schema
 			return example.Value.Extensions, true
 		}
 	}
@@ -223,7 +222,7 @@ func jsonOf(content openapi3.Content) (*openapi3.MediaType, *openapi3.Schema) {
 
 // read takes x-request, and fills in the path parameters' own examples.
 func (m *message) read(extensions map[string]any, op *contract.Operation) error {
-	if err := convert(extensions["x-request"], m); err != nil {
+	if err := contract.Convert(extensions["x-request"], m); err != nil {
 		return fmt.Errorf("x-request: %w", err)
 	}
 	path := map[string]string{}
@@ -239,26 +238,6 @@ func (m *message) read(extensions map[string]any, op *contract.Operation) error 
 	maps.Copy(path, m.Path)
 	m.Path = path
 	return nil
-}
-
-// plain is a value as JSON has it.
-func plain(value any) any {
-	var out any
-	if err := convert(value, &out); err != nil {
-		return value
-	}
-	return out
-}
-
-func convert(from, to any) error {
-	if from == nil {
-		return nil
-	}
-	raw, err := json.Marshal(from)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(raw, to)
 }
 
 // rank is where the steps of an operation stand among those that do not need each other: first what is read, while all is

@@ -32,10 +32,13 @@ func aadharPlace(tenant, student uuid.UUID) string {
 
 func aadharDomain(tenant uuid.UUID) string { return "students.aadhar " + tenant.String() }
 
-// Sealed are the columns of this package whose values are sealed.
-var Sealed = []seal.Column{{
+// NationalID is the column of the national id.
+var NationalID = seal.Column{
 	Table: "students", Name: "aadhar_sealed", Key: "id", Place: aadharPlace, DigestName: "aadhar_digest", Domain: aadharDomain,
-}}
+}
+
+// Sealed are the columns of this package whose values are sealed.
+var Sealed = []seal.Column{NationalID}
 
 // maskedAadhar shows the last four digits.
 func maskedAadhar(last4 *string) *string {

@@ -176,7 +176,10 @@ func (h *Handler) ListEnrollments(ctx context.Context, request api.ListEnrollmen
 		Name:       "enrollments",
 		Parameters: page.Parameters{Page: p.Page, Limit: p.Limit, Cursor: p.Cursor},
 		Filters:    student,
-		Parent:     func(ctx context.Context, q *db.Queries) error { return mustExist(ctx, q, student) },
+		Parent: func(ctx context.Context, q *db.Queries) error {
+			_, err := q.StudentExists(ctx, student)
+			return err
+		},
 		Rows: func(ctx context.Context, q *db.Queries, wanted page.Request[enrollmentKey]) ([]gendb.Enrollment, error) {
 			return enrollmentRows(ctx, q, student, wanted)
 		},
@@ -198,18 +201,6 @@ func enrollmentRows(ctx context.Context, q *db.Queries, student uuid.UUID, wante
 		arg.AfterID, arg.AfterStartedOn = &wanted.After.ID, &wanted.After.StartedOn
 	}
 	return q.ListEnrollments(ctx, arg)
-}
-
-// mustExist tells an empty list of a student from the list of no student.
-func mustExist(ctx context.Context, q *db.Queries, id uuid.UUID) error {
-	found, err := q.StudentExists(ctx, id)
-	if err != nil {
-		return fmt.Errorf("look for the student: %w", err)
-	}
-	if !found {
-		return apperr.New(apperr.NotFound, "")
-	}
-	return nil
 }
 
 func enrollmentOf(e gendb.Enrollment) api.Enrollment {

@@ -21,7 +21,10 @@ const mostGuardians = 4
 func (h *Handler) ListGuardians(ctx context.Context, request api.ListGuardiansRequestObject) (api.ListGuardiansResponseObject, error) {
 	rows, err := db.InTxValue(ctx, h.DB, auth.Scope(ctx), db.ReadOnly, func(ctx context.Context, _ *db.Queries) (rows []gendb.ListGuardiansRow, err error) {
 		err = db.Together(db.Last(ctx),
-			func(ctx context.Context, q *db.Queries) error { return mustExist(ctx, q, request.StudentId) },
+			func(ctx context.Context, q *db.Queries) error {
+				_, err := q.StudentExists(ctx, request.StudentId)
+				return err
+			},
 			func(ctx context.Context, q *db.Queries) (err error) {
 				rows, err = q.ListGuardians(ctx, request.StudentId)
 				return err

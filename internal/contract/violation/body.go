@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/contract"
 )
 
 // body makes the requests about the body. All media types of an operation have one schema, so one of them stands for all.
@@ -237,7 +238,7 @@ func nested(levels int) map[string]any {
 
 func number(value any) (int, bool) {
 	var n int
-	if value == nil || convert(value, &n) != nil {
+	if value == nil || contract.Convert(value, &n) != nil {
 		return 0, false
 	}
 	return n, true
@@ -278,7 +279,7 @@ func (b *bodyPlace) repeated(list []any) []string {
 // keys are about x-unique-by: two items with the same values in all members of one key.
 func (b *bodyPlace) keys() {
 	var keys [][]string
-	if b.schema.Extensions["x-unique-by"] == nil || convert(b.schema.Extensions["x-unique-by"], &keys) != nil {
+	if b.schema.Extensions["x-unique-by"] == nil || contract.Convert(b.schema.Extensions["x-unique-by"], &keys) != nil {
 		return
 	}
 	for _, key := range keys {

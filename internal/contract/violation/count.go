@@ -122,7 +122,7 @@ func containerKeywords(s *openapi3.Schema) []string {
 		"not": s.Not != nil, "oneOf": len(s.OneOf) > 0, "anyOf": len(s.AnyOf) > 0, "allOf": len(s.AllOf) > 0,
 	})
 	var keys [][]string
-	if s.Extensions["x-unique-by"] != nil && convert(s.Extensions["x-unique-by"], &keys) == nil {
+	if s.Extensions["x-unique-by"] != nil && contract.Convert(s.Extensions["x-unique-by"], &keys) == nil {
 		for _, key := range keys {
 			keywords = append(keywords, "x-unique-by "+strings.Join(key, ", "))
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/rollcall-erp/rollcall/internal/apperr"
+	"github.com/rollcall-erp/rollcall/internal/contract"
 )
 
 // parameters makes the requests about parameters. In a path nothing can be absent, null or of the type string.
@@ -88,7 +89,7 @@ func (p parameterPlace) use() {
 		p.breaks("repeated", []string{"repeated"}, good, good)
 	}
 	var others []string
-	_ = convert(p.spec.Extensions["x-excludes"], &others) // the document compiled, so it is a list
+	_ = contract.Convert(p.spec.Extensions["x-excludes"], &others) // the document compiled, so it is a list
 	for _, other := range others {
 		for _, q := range p.op.Parameters() {
 			if q.Name == other {

@@ -23,7 +23,7 @@ func samplesOf(c *contract.Contract) samples {
 		}
 		for _, content := range op.Spec.RequestBody.Value.Content {
 			for _, name := range slices.Sorted(maps.Keys(content.Examples)) {
-				s.learn(content.Schema.Value, plain(content.Examples[name].Value.Value))
+				s.learn(content.Schema.Value, contract.Plain(content.Examples[name].Value.Value))
 			}
 		}
 	}
@@ -52,7 +52,7 @@ func (s samples) learn(schema *openapi3.Schema, value any) {
 // value is a good value of a schema.
 func (s samples) value(schema *openapi3.Schema) any {
 	if known, ok := s[schema]; ok {
-		return plain(known)
+		return contract.Plain(known)
 	}
 	switch {
 	case len(schema.Enum) > 0:
@@ -113,7 +113,7 @@ func (s samples) body(op *contract.Operation, schema *openapi3.Schema) any {
 	best, most := any(nil), -1
 	examples := op.Spec.RequestBody.Value.Content["application/json"].Examples
 	for _, name := range slices.Sorted(maps.Keys(examples)) {
-		value := plain(examples[name].Value.Value)
+		value := contract.Plain(examples[name].Value.Value)
 		if size := len(fmt.Sprint(value)); size > most {
 			best, most = value, size
 		}
@@ -122,15 +122,6 @@ func (s samples) body(op *contract.Operation, schema *openapi3.Schema) any {
 		best = s.value(schema)
 	}
 	return best
-}
-
-// plain is a copy of a value as JSON has it.
-func plain(value any) any {
-	var out any
-	if err := convert(value, &out); err != nil {
-		panic(err) // never: it came out of JSON
-	}
-	return out
 }
 
 // pointer is a place in words of RFC 6901, and with * for items.

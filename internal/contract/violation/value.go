@@ -1,8 +1,6 @@
 package violation
 
 import (
-	"encoding/json"
-	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -13,6 +11,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"pgregory.net/rapid"
 
+	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/contract/normalize"
 )
 
@@ -157,7 +156,7 @@ func hasFormat(format, value string) bool {
 
 func normalised(schema *openapi3.Schema, value string) string {
 	var steps []string
-	if convert(schema.Extensions["x-normalize"], &steps) != nil {
+	if contract.Convert(schema.Extensions["x-normalize"], &steps) != nil {
 		return value
 	}
 	n, err := normalize.Parse(steps)
@@ -264,12 +263,4 @@ func matching(schema *openapi3.Schema) string {
 		}
 	}
 	return generator.Example(0)
-}
-
-func convert(from, to any) error {
-	raw, err := json.Marshal(from)
-	if err != nil {
-		return fmt.Errorf("convert: %w", err)
-	}
-	return json.Unmarshal(raw, to)
 }
