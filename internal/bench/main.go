@@ -13,7 +13,8 @@
 //	       └─> bench load, the clients
 //
 // The files: database.go fills and copies the database, work.go has the five works, load.go the clients, service.go and pgbench.go
-// start what is measured, record.go turns what the floor sends into pgbench's scripts, process.go reads what processes have used, run.go is the
+// start what is measured, record.go turns what the floor sends into pgbench's scripts, process.go reads what processes have used, profile.go
+// asks the service what it did, run.go is the
 // order of all that, result.go, report.go and plot.go are its figures. The growth files are `bench growth` (`make growth`): what more
 // rows and more tenants cost.
 package main
@@ -72,6 +73,7 @@ type options struct {
 	rollcall       string   // the program
 	dir            string   // what is kept
 	page, plot     string   // where the figures go; empty: nowhere
+	profiles       string   // where the service's profiles go; empty: none are taken
 	throwAway      bool     // keep nothing: for tests
 }
 
@@ -85,6 +87,7 @@ func runBench(ctx context.Context, args []string, out io.Writer) error {
 		o.works = strings.Split(list, ",")
 		return nil
 	})
+	flags.StringVar(&o.profiles, "profiles", "", "put profiles of the service into this folder: <work>.cpu and <work>.heap, of the last round (go tool pprof)")
 	if err := parse(flags, args); err != nil {
 		return err
 	}

@@ -187,8 +187,11 @@ func (s *session) sampleServer(ctx context.Context, w work, p party, server *web
 	if err := errors.Join(err, forgetPeak(server.command.Process.Pid)); err != nil {
 		return sample{}, errors.Join(err, clients.command.Cancel())
 	}
-	report, err := clients.measure()
-	if err != nil {
+	var report loadReport
+	if err := s.profile(ctx, w, server, func() (err error) {
+		report, err = clients.measure()
+		return err
+	}); err != nil {
 		return sample{}, err
 	}
 	after, err := s.cpuOf(server, clients.command)

@@ -29,6 +29,7 @@ const conns = 20
 type web struct {
 	command *exec.Cmd
 	url     string
+	metrics string    // the address of its profiles; the floor has none
 	input   io.Closer // whose end ends the floor
 }
 
@@ -45,7 +46,7 @@ func startService(ctx context.Context, d *database, program, key string, clients
 	command.Env = []string{
 		"ROLLCALL_ADDR=127.0.0.1:0", "DATABASE_URL=" + d.url(d.name), "ROLLCALL_DATABASE_CONNECTIONS=" + strconv.Itoa(conns),
 		"ROLLCALL_ENCRYPTION_KEY=" + key, "ROLLCALL_RATE_LIMIT_SCALE=1000000", "ROLLCALL_MAX_REQUESTS=" + room, "ROLLCALL_MAX_TENANT_REQUESTS=" + room,
-		"ROLLCALL_JOBS=off", "ROLLCALL_DRAIN_DELAY=0s",
+		"ROLLCALL_JOBS=off", "ROLLCALL_DRAIN_DELAY=0s", "ROLLCALL_METRICS_ADDR=127.0.0.1:0",
 	}
 	for _, name := range []string{"GOGC", "GOMEMLIMIT"} { // to measure what they do
 		if value, set := os.LookupEnv(name); set {
@@ -58,32 +59,35 @@ func startService(ctx context.Context, d *database, program, key string, clients
 		return nil, fmt.Errorf("start %s (make build): %w", program, err)
 	}
 	s := &web{command: command}
-	if s.url, err = awaitURL(ctx, log.Name()); err != nil {
+	if err = s.awaitURLs(ctx, log.Name()); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
 }
 
-var servingAt = regexp.MustCompile(`"msg":"serving","url":"(http://[^"]+)"`)
+// servingAt are the lines of the log that say where it serves: the metrics first.
+var servingAt = regexp.MustCompile(`(?s)"msg":"serving metrics","url":"(http://[^"]+)/metrics".*"msg":"serving","url":"(http://[^"]+)"`)
 
 const startTimeout = 30 * time.Second
 
-// awaitURL waits for the line of the log that says where it serves.
-func awaitURL(ctx context.Context, log string) (string, error) {
+// awaitURLs waits for the lines of the log.
+func (s *web) awaitURLs(ctx context.Context, log string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for ticker := time.NewTicker(10 * time.Millisecond); ; {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
 		text, err := os.ReadFile(log)
 		if err != nil {
-			return "", fmt.Errorf("read the log: %w", err)
+			return fmt.Errorf("read the log: %w", err)
 		}
 		if found := servingAt.FindSubmatch(text); found != nil {
-			ticker.Stop()
-			return string(found[1]), nil
+			s.metrics, s.url = string(found[1]), string(found[2])
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("the service does not start:\n%s", text)
+			return fmt.Errorf("the service does not start:\n%s", text)
 		case <-ticker.C:
 		}
 	}
