@@ -8,6 +8,7 @@ package apperr
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -123,22 +124,28 @@ func summary(fields []Field) string {
 	}
 }
 
-// BodyField is a fault of a member of the body, named by its path ("guardians", 0, "email").
+// BodyField is a fault of a member of the body, named by its path of names and places in lists ("guardians", 0, "email").
 func BodyField(code, message string, path ...any) Field {
-	var name, pointer strings.Builder
+	name, pointer := place(path)
+	return Field{In: Body, Field: name, Pointer: pointer, Code: code, Message: message}
+}
+
+// place spells a path for people and as a pointer.
+func place(path []any) (name, pointer string) {
 	for _, p := range path {
-		fmt.Fprintf(&pointer, "/%s", escapePointer(fmt.Sprint(p)))
-		switch p.(type) {
+		switch p := p.(type) {
 		case int:
-			fmt.Fprintf(&name, "[%d]", p)
+			at := strconv.Itoa(p)
+			name, pointer = name+"["+at+"]", pointer+"/"+at
 		default:
-			if name.Len() > 0 {
-				name.WriteByte('.')
+			member := fmt.Sprint(p)
+			if name != "" {
+				name += "."
 			}
-			fmt.Fprint(&name, p)
+			name, pointer = name+member, pointer+"/"+escapePointer(member)
 		}
 	}
-	return Field{In: Body, Field: name.String(), Pointer: pointer.String(), Code: code, Message: message}
+	return name, pointer
 }
 
 var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")

@@ -14,24 +14,30 @@ import (
 
 // schemaErrors flattens what kin-openapi returned.
 func schemaErrors(err error) []*openapi3.SchemaError {
+	return appendSchemaErrors(nil, err)
+}
+
+func appendSchemaErrors(all []*openapi3.SchemaError, err error) []*openapi3.SchemaError {
 	if multi, ok := errors.AsType[openapi3.MultiError](err); ok {
-		var all []*openapi3.SchemaError
 		for _, e := range multi {
-			all = append(all, schemaErrors(e)...)
+			all = appendSchemaErrors(all, e)
 		}
 		return all
 	}
 	if e, ok := errors.AsType[*openapi3.SchemaError](err); ok {
-		return []*openapi3.SchemaError{e}
+		return append(all, e)
 	}
-	return nil
+	return all
 }
 
 // bodyFaults converts the faults of a body, each named by its place.
 func bodyFaults(err error) []apperr.Field {
-	var fields []apperr.Field
-	seen := map[string]bool{}
-	for _, e := range schemaErrors(err) {
+	if err == nil {
+		return nil
+	}
+	found := schemaErrors(err)
+	fields, seen := make([]apperr.Field, 0, len(found)), map[string]bool{}
+	for _, e := range found {
 		fault := apperr.BodyField(codeOf(e), messageOf(e), pathOf(e)...)
 		if e.SchemaField != "properties" {
 			fields = append(fields, fault)
@@ -40,7 +46,7 @@ func bodyFaults(err error) []apperr.Field {
 			fields = append(fields, unknownMembers(e)...)
 		}
 	}
-	if err != nil && len(fields) == 0 { // an error of no known kind must not pass for none
+	if len(fields) == 0 { // an error of no known kind must not pass for none
 		fields = append(fields, apperr.BodyField("invalid", "Not allowed"))
 	}
 	return fields
@@ -60,6 +66,9 @@ func unknownMembers(e *openapi3.SchemaError) []apperr.Field {
 }
 
 func unique(fields []apperr.Field) []apperr.Field {
+	if len(fields) < 2 {
+		return fields
+	}
 	seen := make(map[apperr.Field]bool, len(fields))
 	return slices.DeleteFunc(fields, func(f apperr.Field) bool {
 		if seen[f] {
@@ -72,15 +81,19 @@ func unique(fields []apperr.Field) []apperr.Field {
 
 // pathOf is the place of a fault, array places as numbers.
 func pathOf(e *openapi3.SchemaError) []any {
-	var path []any
-	for _, token := range e.JSONPointer() {
-		path = append(path, pathToken(token))
+	pointer := e.JSONPointer()
+	path := make([]any, len(pointer))
+	for i, token := range pointer {
+		path[i] = pathToken(token)
 	}
 	return path
 }
 
 func pathToken(token string) any {
-	if n, err := strconv.Atoi(token); err == nil && n >= 0 {
+	if strings.Trim(token, "0123456789") != "" { // most are names, and an error is dear
+		return token
+	}
+	if n, err := strconv.Atoi(token); err == nil {
 		return n
 	}
 	return token

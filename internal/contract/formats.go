@@ -53,8 +53,11 @@ func checkUUID(s string) error {
 // checkEmail takes a bare address (RFC 5322 addr-spec) at a domain with a dot; no display name, comment, quoted local
 // part or address literal, which no school means when it types one.
 func checkEmail(s string) error {
+	if strings.ContainsAny(s, `"()[]\ `) || strings.IndexByte(s, '@') < 0 {
+		return errNotEmail
+	}
 	address, err := mail.ParseAddress(s)
-	if err != nil || address.Address != s || address.Name != "" || strings.ContainsAny(s, `"()[]\ `) {
+	if err != nil || address.Address != s || address.Name != "" {
 		return errNotEmail
 	}
 	local, domain, _ := strings.Cut(s, "@")

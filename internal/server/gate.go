@@ -22,9 +22,6 @@ type authenticator interface {
 	Recall(c auth.Credential) (auth.Principal, bool)
 }
 
-// gatePassed marks a request that went through its gate.
-const gatePassed = "rollcall.gate"
-
 // gatekeeper is what the gates of all operations share.
 type gatekeeper struct {
 	authenticator
@@ -40,12 +37,13 @@ func (k gatekeeper) gate(op *contract.Operation) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			op.Deprecation.Announce(c.Response().Header())
-			turn, err := k.overload.enter(c.Request().Context(), k.limits.provenTenant(presented(c.Request())))
+			who := k.limits.recognise(presented(c.Request()))
+			turn, err := k.overload.enter(c.Request().Context(), who.tenant)
 			if err != nil {
 				return err
 			}
 			defer turn.leave()
-			principal, err := k.authorize(c, op)
+			principal, err := k.authorize(c, op, who)
 			if err != nil {
 				return err
 			}
@@ -72,7 +70,7 @@ func (k gatekeeper) pass(c echo.Context, op *contract.Operation, principal auth.
 	if err := principal.AllowFresh(wanted); err != nil {
 		return err
 	}
-	c.Set(gatePassed, op.ID)
+	requestOf(c).passed = true
 	err = next(c)
 	if !errors.Is(err, db.ErrStale) || !principal.Presumed() {
 		return err
@@ -85,21 +83,19 @@ func (k gatekeeper) pass(c echo.Context, op *contract.Operation, principal auth.
 }
 
 // authorize puts who asks into the request, and refuses who may not. To a public operation nobody is known.
-func (k gatekeeper) authorize(c echo.Context, op *contract.Operation) (auth.Principal, error) {
-	r := c.Request()
-	client := auth.Client{Address: c.RealIP(), UserAgent: strings.ToValidUTF8(r.UserAgent(), "")}
+func (k gatekeeper) authorize(c echo.Context, op *contract.Operation, who recognised) (auth.Principal, error) {
+	r, limit := c.Request(), k.limited(c, op)
+	client := auth.Client{Address: limit.client.Address, UserAgent: strings.ToValidUTF8(r.UserAgent(), "")}
 	ctx := auth.WithClient(k.db.WithPosition(r.Context()), client)
-	limit := k.limited(c, op)
 	if op.Public {
-		c.SetRequest(r.WithContext(withActor(auth.WithCredentials(ctx, credentialsOf(r)), c, op, auth.Principal{})))
+		c.SetRequest(r.WithContext(withActor(auth.WithCredentials(ctx, credentialsOf(r)), requestOf(c), op, auth.Principal{})))
 		return auth.Principal{}, limit.public(ctx)
 	}
-	principal, err := limit.authenticate(ctx, k, presented(r))
+	principal, err := limit.authenticate(ctx, k, who)
 	if err != nil {
 		return principal, err
 	}
-	c.SetRequest(r.WithContext(ctx))
-	err = k.admit(c, op, principal)
+	err = k.admit(ctx, c, op, principal)
 	if err != nil && principal.Presumed() {
 		return k.identify(c, op) // nobody is refused on a presumption
 	}
@@ -110,21 +106,20 @@ func (k gatekeeper) authorize(c echo.Context, op *contract.Operation) (auth.Prin
 func (k gatekeeper) identify(c echo.Context, op *contract.Operation) (auth.Principal, error) {
 	r := c.Request()
 	ctx := db.WithGuard(r.Context(), nil)
-	principal, err := k.limited(c, op).identify(ctx, k, presented(r))
+	principal, err := k.limited(c, op).identify(ctx, k, k.limits.recognise(presented(r)))
 	if err != nil {
 		return principal, err
 	}
-	c.SetRequest(r.WithContext(ctx))
-	return principal, k.admit(c, op, principal)
+	return principal, k.admit(ctx, c, op, principal)
 }
 
-// admit puts the principal into the request, and refuses who may not.
-func (k gatekeeper) admit(c echo.Context, op *contract.Operation, principal auth.Principal) error {
+// admit puts the principal into the context and that into the request, and refuses who may not.
+func (k gatekeeper) admit(ctx context.Context, c echo.Context, op *contract.Operation, principal auth.Principal) error {
 	r := c.Request()
 	if onReplica(op) {
-		db.AllowReplica(r.Context())
+		db.AllowReplica(ctx)
 	}
-	c.SetRequest(r.WithContext(withActor(auth.With(r.Context(), principal, op.Permission), c, op, principal)))
+	c.SetRequest(r.WithContext(withActor(auth.With(ctx, principal, op.Permission), requestOf(c), op, principal)))
 	if err := checkCSRF(r, principal); err != nil {
 		return err
 	}
@@ -132,7 +127,7 @@ func (k gatekeeper) admit(c echo.Context, op *contract.Operation, principal auth
 }
 
 func (k gatekeeper) limited(c echo.Context, op *contract.Operation) limited {
-	return limited{limits: k.limits, op: op, header: c.Response().Header(), client: auth.Client{Address: c.RealIP()}}
+	return limited{limits: k.limits, op: op, header: c.Response().Header(), client: auth.Client{Address: requestOf(c).address}}
 }
 
 // onReplica says which operations may read from the replica: those that only read, sessions aside, which end at once.
@@ -165,7 +160,7 @@ func pathValues(c echo.Context) map[string]string {
 // closed, not open.
 func requireGate(next api.StrictHandlerFunc, operation string) api.StrictHandlerFunc {
 	return func(c echo.Context, request any) (any, error) {
-		if c.Get(gatePassed) == nil {
+		if !requestOf(c).passed {
 			return nil, fmt.Errorf("operation %s was reached without its gate", operation)
 		}
 		return next(c, request)

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,7 +28,7 @@ import (
 // only tokens that have authenticated here lately are exempt, so that neighbours cannot lock each other out.
 type limits struct {
 	limiter *ratelimit.Limiter
-	proven  *lru.Cache[[sha256.Size]byte, struct{}] // digests of tokens that have authenticated
+	proven  *lru.Cache[[sha256.Size]byte, uuid.UUID] // the tenants of tokens that have authenticated, by digest
 	counted *prometheus.CounterVec
 }
 
@@ -49,7 +50,7 @@ func newLimits(limiter *ratelimit.Limiter, c *contract.Contract, registry promet
 			return nil, fmt.Errorf("operation %s has no rate limit", id)
 		}
 	}
-	proven, err := lru.New[[sha256.Size]byte, struct{}](provenTokens)
+	proven, err := lru.New[[sha256.Size]byte, uuid.UUID](provenTokens)
 	if err != nil {
 		return nil, fmt.Errorf("remember tokens: %w", err)
 	}
@@ -68,16 +69,21 @@ func newLimits(limiter *ratelimit.Limiter, c *contract.Contract, registry promet
 	return &limits{limiter: limiter, proven: proven, counted: counted}, nil
 }
 
-// provenTenant is the tenant that a credential names, if it has authenticated here lately; uuid.Nil otherwise.
-func (l *limits) provenTenant(c auth.Credential) uuid.UUID {
-	if c.Token == "" || !l.proven.Contains(c.Digest()) {
-		return uuid.Nil
+// recognised is a credential, and what is known of it before it is looked up.
+type recognised struct {
+	auth.Credential
+
+	digest [sha256.Size]byte
+	tenant uuid.UUID // that it names, if it has authenticated here lately; uuid.Nil otherwise
+}
+
+func (l *limits) recognise(c auth.Credential) recognised {
+	who := recognised{Credential: c}
+	if c.Token != "" {
+		who.digest = c.Digest()
+		who.tenant, _ = l.proven.Peek(who.digest)
 	}
-	token, err := auth.ParseToken(c.Token)
-	if err != nil {
-		return uuid.Nil
-	}
-	return token.Tenant
+	return who
 }
 
 // limited is one request on its way through the limits.
@@ -102,17 +108,17 @@ const (
 func (l limited) public(ctx context.Context) error { return l.take(ctx, ofAddress, l.client.Network()) }
 
 // authenticate finds who asks, from memory if that may be, and counts the request.
-func (l limited) authenticate(ctx context.Context, a authenticator, c auth.Credential) (auth.Principal, error) {
-	if err := l.refusedAddress(c.Digest()); err != nil {
+func (l limited) authenticate(ctx context.Context, a authenticator, who recognised) (auth.Principal, error) {
+	if err := l.refusedAddress(who); err != nil {
 		return auth.Principal{}, err
 	}
 	principal, known := auth.Principal{}, false
 	if mayPresume(l.op) {
-		principal, known = a.Recall(c)
+		principal, known = a.Recall(who.Credential)
 	}
 	if !known {
 		var err error
-		if principal, err = l.identify(ctx, a, c); err != nil {
+		if principal, err = l.identify(ctx, a, who); err != nil {
 			return principal, err
 		}
 	}
@@ -123,10 +129,10 @@ func (l limited) authenticate(ctx context.Context, a authenticator, c auth.Crede
 func mayPresume(op *contract.Operation) bool { return op.Tag != "auth" }
 
 // identify finds who asks in the database. Who is nobody costs the address.
-func (l limited) identify(ctx context.Context, a authenticator, c auth.Credential) (auth.Principal, error) {
-	principal, err := a.Authenticate(ctx, c)
+func (l limited) identify(ctx context.Context, a authenticator, who recognised) (auth.Principal, error) {
+	principal, err := a.Authenticate(ctx, who.Credential)
 	if apperr.KindOf(err) == apperr.Unauthenticated {
-		l.proven.Remove(c.Digest())
+		l.proven.Remove(who.digest)
 		if refused := l.take(ctx, ofAddress, l.client.Network()); refused != nil {
 			return auth.Principal{}, refused
 		}
@@ -134,12 +140,12 @@ func (l limited) identify(ctx context.Context, a authenticator, c auth.Credentia
 	if err != nil {
 		return auth.Principal{}, err
 	}
-	l.proven.Add(c.Digest(), struct{}{})
+	l.proven.Add(who.digest, principal.Tenant)
 	return principal, nil
 }
 
-func (l limited) refusedAddress(token [sha256.Size]byte) error {
-	if l.proven.Contains(token) {
+func (l limited) refusedAddress(who recognised) error {
+	if who.tenant != uuid.Nil {
 		return nil
 	}
 	decision, refused := l.limiter.Refused(l.key(ofAddress, l.client.Network()), l.limit())
@@ -162,8 +168,8 @@ func (l limited) key(of, who string) string { return l.op.RateTier.Name + ":" + 
 // say puts a decision into the response (draft-ietf-httpapi-ratelimit-headers-10), and is an error when it is no.
 func (l limited) say(of string, d ratelimit.Decision) error {
 	name := l.op.RateTier.Name
-	l.header.Set(rateLimitPolicyHeader, fmt.Sprintf("%q;q=%d;w=%d", name, d.Limit.Requests, seconds(d.Limit.Per)))
-	l.header.Set(rateLimitHeader, fmt.Sprintf("%q;r=%d;t=%d", name, d.Remaining, seconds(d.Reset)))
+	l.header[rateLimitPolicyHeader] = []string{item(name, ";q=", d.Limit.Requests, ";w=", seconds(d.Limit.Per))}
+	l.header[rateLimitHeader] = []string{item(name, ";r=", d.Remaining, ";t=", seconds(d.Reset))}
 	if d.Allowed {
 		l.counted.WithLabelValues(name, of, outcomeAllowed).Inc()
 		return nil
@@ -173,6 +179,13 @@ func (l limited) say(of string, d ratelimit.Decision) error {
 	e := apperr.New(apperr.TooManyRequests, fmt.Sprintf("Try again in %d s.", wait))
 	e.RetryAfter = time.Duration(wait) * time.Second
 	return e
+}
+
+// item is a structured field's item (RFC 9651) with two parameters, which are numbers.
+func item(name, one string, first int, two string, second int) string {
+	text := strconv.AppendQuote(make([]byte, 0, 40), name)
+	text = strconv.AppendInt(append(text, one...), int64(first), 10)
+	return string(strconv.AppendInt(append(text, two...), int64(second), 10))
 }
 
 // seconds rounds up, so that who waits so long has waited long enough.

@@ -69,8 +69,11 @@ const (
 type requests struct {
 	duration   *prometheus.HistogramVec
 	answers    *prometheus.CounterVec
-	operations map[string]string // operationId or systemRoute by method and route
+	operations map[route]string // operationId or systemRoute
 }
+
+// route is a method, and a path in echo's spelling.
+type route struct{ method, path string }
 
 func newRequests(registry prometheus.Registerer) (*requests, error) {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -88,12 +91,12 @@ func newRequests(registry prometheus.Registerer) (*requests, error) {
 
 // name learns the names of all routes, when they are complete.
 func (r *requests) name(c *contract.Contract, routes []*echo.Route) {
-	r.operations = make(map[string]string, len(routes))
-	for _, route := range routes {
-		r.operations[route.Method+" "+route.Path] = systemRoute
+	r.operations = make(map[route]string, len(routes))
+	for _, known := range routes {
+		r.operations[route{known.Method, known.Path}] = systemRoute
 	}
 	for id, op := range c.Operations {
-		r.operations[op.Method+" "+echoPath(op.Path)] = id
+		r.operations[route{op.Method, echoPath(op.Path)}] = id
 	}
 }
 
@@ -110,7 +113,7 @@ func (r *requests) measure(next echo.HandlerFunc) echo.HandlerFunc {
 
 // operation is the request's operationId, systemRoute or unknownRoute.
 func (r *requests) operation(c echo.Context) string {
-	if name, known := r.operations[c.Request().Method+" "+c.Path()]; known {
+	if name, known := r.operations[route{c.Request().Method, c.Path()}]; known {
 		return name
 	}
 	return unknownRoute

@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/rollcall-erp/rollcall/internal/auth"
@@ -27,27 +25,8 @@ func headAsGet(next http.Handler) http.Handler {
 	})
 }
 
-const requestIDKey = "rollcall.request-id"
-
-var acceptableRequestID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-
-// requestID takes the proxy's request id if it is harmless, or makes one, and sends it back.
-func requestID(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		id := c.Request().Header.Get(echo.HeaderXRequestID)
-		if !acceptableRequestID.MatchString(id) {
-			id = uuid.Must(uuid.NewV7()).String()
-		}
-		c.Set(requestIDKey, id)
-		c.Response().Header().Set(echo.HeaderXRequestID, id)
-		return next(c)
-	}
-}
-
-func requestIDOf(c echo.Context) string {
-	id, _ := c.Get(requestIDKey).(string)
-	return id
-}
+// mostAttrs is how many a line of the log about a request has.
+const mostAttrs = 10
 
 // accessLog writes one line a request: the route, never the path or the query, which may hold personal data.
 func accessLog(log *slog.Logger) echo.MiddlewareFunc {
@@ -57,10 +36,11 @@ func accessLog(log *slog.Logger) echo.MiddlewareFunc {
 			if err := next(c); err != nil {
 				c.Error(err) // render now, so that the status below is the one sent
 			}
-			attrs := append(requestAttrs(c), slog.String("method", knownMethod(c.Request().Method)),
+			attrs := make([]slog.Attr, 0, mostAttrs)
+			attrs = append(requestAttrs(attrs, c), slog.String("method", knownMethod(c.Request().Method)),
 				slog.String("route", c.Path()), slog.Int("status", c.Response().Status),
 				slog.Duration("duration", time.Since(start)), slog.Int64("bytes", c.Response().Size),
-				slog.String("remote", c.RealIP()))
+				slog.String("remote", requestOf(c).address))
 			if p, ok := auth.Lookup(c.Request().Context()); ok {
 				attrs = append(attrs, slog.String("tenant", p.Tenant.String()), slog.String("user", p.User.String()))
 			}
@@ -94,20 +74,35 @@ func recovered(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// setHeader is a header that is the same in all answers. They share the value, which nobody changes: to set a header is to give it
+// another one.
+type setHeader struct {
+	name  string // as net/http spells it
+	value []string
+}
+
+var fixedHeaders = []setHeader{
+	{echo.HeaderXContentTypeOptions, []string{"nosniff"}},
+	{echo.HeaderXFrameOptions, []string{"DENY"}},
+	{echo.HeaderReferrerPolicy, []string{"no-referrer"}},
+	{echo.HeaderContentSecurityPolicy, []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}},
+	{echo.HeaderStrictTransportSecurity, []string{"max-age=63072000; includeSubDomains"}},
+	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+}
+
+var noStore = []string{"no-store"}
+
 // securityHeaders closes what browsers leave open by default (OWASP Secure Headers Project). Documents may loosen the
 // content policy for themselves.
 func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
-		h.Set(echo.HeaderXContentTypeOptions, "nosniff")
-		h.Set(echo.HeaderXFrameOptions, "DENY")
-		h.Set(echo.HeaderReferrerPolicy, "no-referrer")
-		h.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		h.Set(echo.HeaderStrictTransportSecurity, "max-age=63072000; includeSubDomains")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		for _, s := range fixedHeaders {
+			h[s.name] = s.value
+		}
 		if strings.HasPrefix(c.Request().URL.Path, "/v1/") {
-			h.Set(echo.HeaderCacheControl, "no-store")
+			h[echo.HeaderCacheControl] = noStore
 		}
 		return next(c)
 	}

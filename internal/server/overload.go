@@ -82,7 +82,8 @@ type turn struct {
 	*overload
 
 	counted bool // for its tenant
-	leaves  []func()
+	taken   int
+	leaves  [2]func() // of those that are taken
 }
 
 // enter waits for the turn of a request, of this tenant if it is known.
@@ -94,13 +95,14 @@ func (o *overload) enter(ctx context.Context, tenant uuid.UUID) (*turn, error) {
 // lineUp waits for the turn of the tenant, if it is known, and then of the instance. After an error it holds neither.
 func (t *turn) lineUp(ctx context.Context, tenant uuid.UUID) error {
 	if tenant != uuid.Nil {
-		if err := t.take(boundTenant, func() (func(), error) { return t.tenants.Enter(ctx, tenant) }); err != nil {
+		leave, err := t.tenants.Enter(ctx, tenant)
+		if err := t.take(boundTenant, leave, err); err != nil {
 			return err
 		}
 		t.counted = true
 	}
-	err := t.take(boundInstance, func() (func(), error) { return t.requests.Enter(ctx) })
-	if err != nil {
+	leave, err := t.requests.Enter(ctx)
+	if err = t.take(boundInstance, leave, err); err != nil {
 		t.leave()
 	}
 	return err
@@ -117,10 +119,11 @@ func (t *turn) enterTenant(ctx context.Context) error {
 	return t.lineUp(ctx, principal.Tenant)
 }
 
-func (t *turn) take(bound string, enter func() (func(), error)) error {
-	leave, err := enter()
+// take keeps a turn, or says whose bound it was that there is none.
+func (t *turn) take(bound string, leave func(), err error) error {
 	if err == nil {
-		t.leaves = append(t.leaves, leave)
+		t.leaves[t.taken] = leave
+		t.taken++
 		return nil
 	}
 	if !errors.Is(err, resilience.ErrFull) {
@@ -133,8 +136,8 @@ func (t *turn) take(bound string, enter func() (func(), error)) error {
 }
 
 func (t *turn) leave() {
-	for _, leave := range t.leaves {
+	for _, leave := range t.leaves[:t.taken] {
 		leave()
 	}
-	t.leaves = nil
+	t.taken = 0
 }

@@ -81,7 +81,7 @@ func (r renderer) report(c echo.Context, kind apperr.Kind, status int, err error
 		level = slog.LevelWarn
 	}
 	if r.log.Enabled(ctx, level) {
-		r.log.LogAttrs(ctx, level, "request failed", append(requestAttrs(c), slog.String("route", c.Path()), slog.Any("error", err))...)
+		r.log.LogAttrs(ctx, level, "request failed", append(requestAttrs(nil, c), slog.String("route", c.Path()), slog.Any("error", err))...)
 	}
 }
 
@@ -112,7 +112,7 @@ func toAppError(err error) *apperr.Error {
 
 func problemOf(c echo.Context, e *apperr.Error) api.Problem {
 	kind := problemKinds[e.Kind]
-	p := api.Problem{Type: "/problems/" + kind.name, Title: kind.title, Status: kind.status, RequestId: requestIDOf(c)}
+	p := api.Problem{Type: "/problems/" + kind.name, Title: kind.title, Status: kind.status, RequestId: requestOf(c).id}
 	if e.Detail != "" {
 		p.Detail = &e.Detail
 	}

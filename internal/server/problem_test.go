@@ -58,7 +58,7 @@ func TestProblems_aFaultOfOursSaysNothingButItsRequestID(t *testing.T) {
 		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		e := echo.New()
 		e.HTTPErrorHandler = renderer{log: logger}.render
-		e.Use(requestID, accessLog(logger), recovered, securityHeaders)
+		e.Use(begin, accessLog(logger), recovered, securityHeaders)
 		e.GET("/", fail)
 		w := httptest.NewRecorder()
 		e.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))

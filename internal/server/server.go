@@ -112,9 +112,9 @@ func New(d Dependencies) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Use(requestID, tracing{d.Tracer, d.TrustedProxies, measured}.trace, measured.measure, accessLog(d.Log), d.Lifecycle.closing, securityHeaders)
-	e.Use(validation...)
-	e.Use(recovered, crossOrigin)
+	way := []echo.MiddlewareFunc{begin, tracing{d.Tracer, d.TrustedProxies, measured}.trace, measured.measure, accessLog(d.Log), d.Lifecycle.closing, securityHeaders}
+	way = append(way, validation...)
+	e.Use(everywhere(append(way, recovered, crossOrigin)...))
 
 	signIn := &auth.Handler{DB: d.DB, Contract: d.Contract, Limits: d.Sessions, Box: d.Box, Now: d.Now, Memory: memoryOf(d)}
 	limits, err := newLimits(d.Limiter, d.Contract, d.Metrics)
@@ -171,7 +171,7 @@ func memoryOf(d Dependencies) *auth.Memory {
 func gates(c *contract.Contract, l *Lifecycle, k gatekeeper, box *seal.Box) map[string][]echo.MiddlewareFunc {
 	all := make(map[string][]echo.MiddlewareFunc, len(c.Operations))
 	for id, op := range c.Operations {
-		all[id] = []echo.MiddlewareFunc{l.started, k.gate(op), repeatable(op, box)}
+		all[id] = before(l.started, k.gate(op), repeatable(op, box))
 	}
 	return all
 }

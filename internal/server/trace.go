@@ -70,9 +70,9 @@ func describe(span trace.Span, c echo.Context) {
 	}
 }
 
-// requestAttrs tell lines of the log that belong to one request: by its id, and that of its trace if there is one.
-func requestAttrs(c echo.Context) []slog.Attr {
-	attrs := []slog.Attr{slog.String("requestId", requestIDOf(c))}
+// requestAttrs adds what tells lines of the log that belong to one request: by its id, and that of its trace if there is one.
+func requestAttrs(attrs []slog.Attr, c echo.Context) []slog.Attr {
+	attrs = append(attrs, slog.String("requestId", requestOf(c).id))
 	if span := trace.SpanContextFromContext(c.Request().Context()); span.HasTraceID() {
 		attrs = append(attrs, slog.String("traceId", span.TraceID().String()))
 	}
