@@ -13,9 +13,8 @@
 //	       └─> bench load, the clients
 //
 // The files: database.go fills and copies the database, work.go has the five works, load.go the clients, service.go and pgbench.go
-// start what is measured, record.go turns what the floor sends into pgbench's scripts, process.go reads what processes have used, profile.go
-// asks the service what it did, run.go is the
-// order of all that, result.go, report.go and plot.go are its figures. The growth files are `bench growth` (`make growth`): what more
+// start what is measured, record.go turns what the floor sends into pgbench's scripts, process.go reads what processes have used,
+// profile.go asks the service what it did, run.go is the order of all that, result.go, report.go and plot.go are its figures. The growth files are `bench growth` (`make growth`): what more
 // rows and more tenants cost.
 package main
 

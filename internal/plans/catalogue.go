@@ -1,20 +1,15 @@
 package plans
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-
-	gendb "github.com/rollcall-erp/rollcall/gen/db"
+	"github.com/rollcall-erp/rollcall/gen"
 	"github.com/rollcall-erp/rollcall/queries"
 )
 
@@ -28,15 +23,19 @@ type Query struct {
 	exceptions []exception
 }
 
-// Catalogue lists every query of gen/db, by name. The text is taken from the generated methods by calling each one; what they do
-// not keep, from queries/. It fails when the two do not belong together.
+// Catalogue lists every query of gen/db, by name. The text is taken from the generated code; what it does not keep, from
+// queries/. It fails when the two do not belong together.
 func Catalogue() ([]Query, error) {
 	sources, err := readSources(queries.Files)
 	if err != nil {
 		return nil, err
 	}
+	texts, err := generatedTexts(gen.Queries)
+	if err != nil {
+		return nil, err
+	}
 	var all []Query
-	for text := range generatedTexts() {
+	for _, text := range texts {
 		name := nameOf(text)
 		source, ok := sources[name]
 		if !ok {
@@ -52,73 +51,28 @@ func Catalogue() ([]Query, error) {
 	return all, nil
 }
 
-// generatedTexts calls every generated query on a database that only listens, and yields what it was sent.
-func generatedTexts() func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		ear := &listener{}
-		q := reflect.ValueOf(gendb.New(ear))
-		for _, method := range q.Methods() {
-			if isQuery(method.Type()) {
-				method.Call(argumentsFor(method.Type()))
-			}
+// generatedText is how gen/db writes down a query.
+var generatedText = regexp.MustCompile("(?s)\nconst \\w+ = `(-- name: [^`]+)`")
+
+// generatedTexts are the texts of all queries of gen/db. They are read, since to call every method by reflection would keep all
+// methods of all types in the program: a quarter of its size.
+func generatedTexts(sources fs.FS) ([]string, error) {
+	names, err := fs.Glob(sources, "db/*.go")
+	if err != nil {
+		return nil, fmt.Errorf("list gen/db: %w", err)
+	}
+	var texts []string
+	for _, name := range names {
+		source, err := fs.ReadFile(sources, name)
+		if err != nil {
+			return nil, fmt.Errorf("read gen/%s: %w", name, err)
 		}
-		for _, text := range ear.heard {
-			if !yield(text) {
-				return
-			}
+		for _, found := range generatedText.FindAllSubmatch(source, -1) {
+			texts = append(texts, string(found[1]))
 		}
 	}
+	return texts, nil
 }
-
-var contextType = reflect.TypeFor[context.Context]()
-
-// isQuery tells queries from the package's helpers.
-func isQuery(method reflect.Type) bool { return method.NumIn() > 0 && method.In(0) == contextType }
-
-// argumentsFor are zero values, and one row for a batch.
-func argumentsFor(method reflect.Type) []reflect.Value {
-	args := []reflect.Value{reflect.ValueOf(context.Background())}
-	for i := 1; i < method.NumIn(); i++ {
-		t := method.In(i)
-		if t.Kind() == reflect.Slice {
-			args = append(args, reflect.MakeSlice(t, 1, 1))
-			continue
-		}
-		args = append(args, reflect.Zero(t))
-	}
-	return args
-}
-
-var errOnlyListening = errors.New("only listening")
-
-// listener notes the statements that it is asked to run.
-type listener struct{ heard []string }
-
-func (l *listener) Exec(_ context.Context, sql string, _ ...any) (pgconn.CommandTag, error) {
-	l.heard = append(l.heard, sql)
-	return pgconn.CommandTag{}, errOnlyListening
-}
-
-func (l *listener) Query(_ context.Context, sql string, _ ...any) (pgx.Rows, error) {
-	l.heard = append(l.heard, sql)
-	return nil, errOnlyListening
-}
-
-func (l *listener) QueryRow(_ context.Context, sql string, _ ...any) pgx.Row {
-	l.heard = append(l.heard, sql)
-	return noRow{}
-}
-
-func (l *listener) SendBatch(_ context.Context, batch *pgx.Batch) pgx.BatchResults {
-	for _, queued := range batch.QueuedQueries {
-		l.heard = append(l.heard, queued.SQL)
-	}
-	return nil
-}
-
-type noRow struct{}
-
-func (noRow) Scan(...any) error { return errOnlyListening }
 
 var heading = regexp.MustCompile(`(?m)^-- name: (\w+) :\w+$`)
 

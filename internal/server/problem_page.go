@@ -2,8 +2,9 @@ package server
 
 import (
 	"bytes"
+	_ "embed" // the page
 	"fmt"
-	"html/template"
+	"html"
 	"net/http"
 	"regexp"
 	"strings"
@@ -68,35 +69,20 @@ func moreOf(advice string) string {
 	return docs.Problems[last[len(last)-1][1]:]
 }
 
-var (
-	problemMarkdown = goldmark.New(goldmark.WithExtensions(extension.Table))
-	problemHTML     = template.Must(template.New("problem").Parse(`<!doctype html>
-<html lang="en">
-<head>
-  <meta charset="utf-8">
-  <meta name="viewport" content="width=device-width, initial-scale=1">
-  <title>{{.Title}} · Rollcall</title>
-  <link rel="stylesheet" href="/docs/problem.css">
-</head>
-<body>
-{{.Body}}</body>
-</html>
-`))
-)
+var problemMarkdown = goldmark.New(goldmark.WithExtensions(extension.Table))
+
+// problemHTML is a page around its title and its body.
+//
+//go:embed docs/problem.html
+var problemHTML string
 
 func (p problemPages) add(path, title, markdown string) error {
-	var body, page bytes.Buffer
-	if err := problemMarkdown.Convert([]byte(markdown), &body); err != nil {
+	var body bytes.Buffer
+	if err := problemMarkdown.Convert([]byte(markdown), &body); err != nil { // which leaves raw HTML out
 		return fmt.Errorf("page %s: %w", path, err)
 	}
-	data := struct {
-		Title string
-		Body  template.HTML
-	}{title, template.HTML(body.String())} //nolint:gosec // our own text; goldmark leaves raw HTML out
-	if err := problemHTML.Execute(&page, data); err != nil {
-		return fmt.Errorf("page %s: %w", path, err)
-	}
-	p[path] = problemPage{markdown: []byte(markdown), html: page.Bytes()}
+	page := strings.NewReplacer("{title}", html.EscapeString(title), "{body}", body.String()).Replace(problemHTML)
+	p[path] = problemPage{markdown: []byte(markdown), html: []byte(page)}
 	return nil
 }
 
