@@ -1,21 +1,26 @@
 package auth
 
 import (
+	"encoding/json"
 	"strings"
 	"sync"
 	"unicode"
 
-	"github.com/ccojocar/zxcvbn-go/frequency"
+	"github.com/ccojocar/zxcvbn-go/data"
 
 	"github.com/rollcall-erp/rollcall/internal/apperr"
 )
 
 // commonPasswords are the most used passwords that zxcvbn knows (about 7,000, from leaks; OWASP ASVS 5.0, 6.2.4, asks for
-// 3,000).
+// 3,000). They are read when the first password is set: zxcvbn's own package for them reads five lists at every start, and keeps them, which
+// were half of the objects that each garbage collection had to look at.
 var commonPasswords = sync.OnceValue(func() map[string]bool {
-	list := frequency.Lists["Passwords"].List
-	set := make(map[string]bool, len(list))
-	for _, password := range list {
+	var file struct{ List []string }
+	if err := json.Unmarshal(data.MustAsset("data/Passwords.json"), &file); err != nil {
+		panic(err) // it is part of the program
+	}
+	set := make(map[string]bool, len(file.List))
+	for _, password := range file.List {
 		set[password] = true
 	}
 	return set
