@@ -23,7 +23,7 @@ type statement struct {
 	sql      string
 	args     []any
 	role     string // that runs it; empty: who connects. It stands for the schema too
-	planEach bool   // never prepared by name, so that the server keeps no plan
+	planEach bool   // never prepared by name, and planned for its arguments
 }
 
 // line is a connection with what is known of the statements on it. It belongs to whoever has the connection.

@@ -30,6 +30,7 @@ type transaction struct {
 	begun     bool
 	last      *replies // of the exchange that commits
 	implicit  bool     // it is that exchange and no more
+	planEach  bool     // the server makes a plan for each execution from now on
 	committed bool
 	failure   error // the first of an exchange
 }
@@ -128,6 +129,9 @@ func (o Options) implicitly() bool { return o.ReadOnly && o.Isolation == ReadCom
 
 // exchange sends statements, and reads the replies to those of the opening.
 func (t *transaction) exchange(ctx context.Context, opening []step, work []statement) (*replies, error) {
+	if !t.planEach && t.line.byName && slices.ContainsFunc(work, func(s statement) bool { return s.planEach }) {
+		opening, t.planEach = append(opening, step{statement: statement{sql: planEach}, inside: true, read: executed}), true
+	}
 	all := t.together(opening, work)
 	commits := isLast(ctx)
 	if commits && !t.implicit {
@@ -298,6 +302,9 @@ var beginStatements = map[Isolation]string{
 const readOnly = " read only"
 
 const commitStatement = "commit"
+
+// planEach takes back for a transaction that a plan is made once (pooler.go).
+const planEach = "select set_config('plan_cache_mode', 'force_custom_plan', true)"
 
 func (o Options) begin() string {
 	if o.ReadOnly {
