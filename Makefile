@@ -13,7 +13,7 @@ REPORT     := $(CURDIR)/bin/test-report.tsv
 FUZZSECONDS ?= 300
 BENCHFLAGS ?=
 GROWTHFLAGS ?=
-MICRO      ?= ./internal/contract/... ./internal/db ./internal/audit ./internal/masklog
+MICRO      ?= ./internal/contract/... ./internal/db ./internal/audit ./internal/masklog ./internal/server
 # grpc's pages of its own traces are left out: they use html/template, with which the linker keeps all methods of all types.
 TAGS       := grpcnotrace
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null)

@@ -75,6 +75,9 @@ func (op *Operation) checkParameters(r *http.Request, path map[string]string) ([
 
 // checkQueryNames finds what kin-openapi lets pass: unknown names, repeated values, parameters that exclude each other.
 func (op *Operation) checkQueryNames(query url.Values) []apperr.Field {
+	if len(query) == 0 {
+		return nil
+	}
 	var fields []apperr.Field
 	unknown := 0
 	for _, name := range slices.Sorted(maps.Keys(query)) {
