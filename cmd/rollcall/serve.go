@@ -172,7 +172,7 @@ func (s *service) openDatabase(ctx context.Context, tries *resilience.Metrics) (
 	}
 	database, err := db.Open(ctx, db.Config{
 		URL: s.config.DatabaseURL.Reveal(), ReplicaURL: s.config.ReplicaURL.Reveal(), Pooler: db.Pooler(s.config.Pooler),
-		MaxConns: s.config.MaxConns, Timeout: s.config.DatabaseTimeout, LockTimeout: s.config.LockTimeout, Metrics: metrics, Log: s.log,
+		MaxConns: s.config.MaxConns, MaxTenants: s.config.MaxTenants, Timeout: s.config.DatabaseTimeout, LockTimeout: s.config.LockTimeout, Metrics: metrics, Log: s.log,
 		Tracer: s.tracing.Tracer(),
 	})
 	if err != nil {
@@ -246,7 +246,7 @@ func (s *service) runJobs(ctx context.Context) error {
 	if !s.config.Jobs || ctx.Err() != nil {
 		return nil
 	}
-	pool, err := db.Open(ctx, db.Config{URL: s.config.DirectURL.Reveal(), MaxConns: jobs.MinConns})
+	pool, err := db.Open(ctx, db.Config{URL: s.config.DirectURL.Reveal(), MaxConns: jobs.MinConns, MaxTenants: s.config.MaxTenants})
 	if err != nil {
 		return err
 	}
