@@ -15,7 +15,9 @@ import (
 // 3,000). They are read when the first password is set: zxcvbn's own package for them reads five lists at every start, and keeps them, which
 // were half of the objects that each garbage collection had to look at.
 var commonPasswords = sync.OnceValue(func() map[string]bool {
-	var file struct{ List []string }
+	var file struct {
+		List []string `json:"list"`
+	}
 	if err := json.Unmarshal(data.MustAsset("data/Passwords.json"), &file); err != nil {
 		panic(err) // it is part of the program
 	}

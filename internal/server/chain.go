@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/labstack/echo/v4"
@@ -25,8 +26,8 @@ func before(all ...echo.MiddlewareFunc) []echo.MiddlewareFunc {
 }
 
 func compose(h echo.HandlerFunc, all []echo.MiddlewareFunc) echo.HandlerFunc {
-	for i := len(all) - 1; i >= 0; i-- {
-		h = all[i](h)
+	for _, m := range slices.Backward(all) {
+		h = m(h)
 	}
 	return h
 }

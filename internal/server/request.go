@@ -12,7 +12,11 @@ type request struct {
 	passed  bool   // the gate of its operation
 }
 
-const requestKey = "rollcall.request"
+const (
+	requestKey = "rollcall.request"
+	// requestIDHeader is X-Request-ID as net/http spells it.
+	requestIDHeader = "X-Request-Id"
+)
 
 // begin takes the proxy's request id if it is harmless, or makes one, and sends it back.
 func begin(next echo.HandlerFunc) echo.HandlerFunc {
@@ -22,7 +26,7 @@ func begin(next echo.HandlerFunc) echo.HandlerFunc {
 			id = uuid.Must(uuid.NewV7()).String()
 		}
 		c.Set(requestKey, &request{id: id, address: c.RealIP()})
-		c.Response().Header().Set("X-Request-Id", id)
+		c.Response().Header().Set(requestIDHeader, id)
 		return next(c)
 	}
 }
