@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,7 +30,8 @@ func (r *Registry) Snapshot(ctx context.Context, t Tenant, work func(ctx context
 		return err
 	}
 	defer closeConn(ctx, conn)
-	applied, err := appliedVersions(ctx, conn, db.SchemaName(t.ID))
+	found, err := appliedVersions(ctx, conn, db.SchemaName(t.ID))
+	applied := found[db.SchemaName(t.ID)]
 	if err != nil || len(applied) == 0 {
 		return errors.Join(err, fmt.Errorf("tenant %q has no schema", t.Slug))
 	}
@@ -41,7 +43,7 @@ func (r *Registry) Snapshot(ctx context.Context, t Tenant, work func(ctx context
 	if err := enterAsOwner(ctx, tx, db.SchemaName(t.ID)); err != nil {
 		return err
 	}
-	return work(ctx, tx, applied[len(applied)-1])
+	return work(ctx, tx, slices.Max(applied))
 }
 
 // Restore creates a tenant that work fills, as the owner of its tables: in the transaction that also makes it active. When anything
@@ -132,7 +134,7 @@ func (r *Registry) Erase(ctx context.Context, t Tenant) error {
 
 func (s *lockedSchema) dropRoles(ctx context.Context) error {
 	const dependentObjects, undefinedObject = "2BP01", "42704"
-	for _, role := range s.roles() {
+	for _, role := range rolesOf(s.name) {
 		err := s.exec(ctx, "drop role if exists "+quote(role))
 		if err != nil && !hasState(err, dependentObjects, undefinedObject) {
 			return fmt.Errorf("drop role %s: %w", role, err)

@@ -132,21 +132,30 @@ func (s *lockedSchema) upgradeControl(ctx context.Context, files fs.FS) error {
 }
 
 // upgradeTenant makes roles and schema where they are missing, migrates, and has all tables audited. Repeating it does no
-// harm.
+// harm. The schema says that it has begun until it is done.
 func (s *lockedSchema) upgradeTenant(ctx context.Context, files fs.FS) error {
-	if err := s.createRoles(ctx); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{
+		func(ctx context.Context) error { return s.createSchema(ctx, s.name) },
+		func(ctx context.Context) error { return s.comment(ctx, upgradeBegun) },
+		s.createRoles,
+		func(ctx context.Context) error { return s.migrate(ctx, files, "tenant") },
+		s.audit,
+		s.complete,
+		func(ctx context.Context) error { return s.comment(ctx, "") },
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
-	if err := s.createSchema(ctx, s.name); err != nil {
-		return err
+	return nil
+}
+
+// comment says something of the schema; the empty text takes it back.
+func (s *lockedSchema) comment(ctx context.Context, text string) error {
+	if err := s.exec(ctx, "comment on schema "+quote(s.name)+" is '"+text+"'"); err != nil {
+		return fmt.Errorf("note how far schema %s is: %w", s.name, err)
 	}
-	if err := s.migrate(ctx, files, "tenant"); err != nil {
-		return err
-	}
-	if err := s.audit(ctx); err != nil {
-		return err
-	}
-	return s.grant(ctx)
+	return nil
 }
 
 func (s *lockedSchema) createSchema(ctx context.Context, name string) error {
