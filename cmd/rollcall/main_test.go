@@ -323,7 +323,7 @@ func TestAudit_anOperatorVerifiesTheTrails(t *testing.T) {
 func TestMigrate_saysNowAndThenHowFarItIsWhereNobodyWatches(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
-	progressLines(&out, 0)(3, 200, "north")
-	progressLines(&out, time.Hour)(4, 200, "south")
-	assert.Equal(t, "3 of 200 schemas are up to date\n", out.String())
+	progressLines(&out, "are done", 0)(3, 200, "north")
+	progressLines(&out, "are done", time.Hour)(4, 200, "south")
+	assert.Equal(t, "3 of 200 are done\n", out.String())
 }

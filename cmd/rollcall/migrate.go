@@ -55,7 +55,7 @@ It may be repeated at any time: what is done stays, what failed is tried again. 
 }
 
 func migrateUp(cmd *cobra.Command, m *tenant.Migrator) error {
-	show := progress(cmd.ErrOrStderr())
+	show := progress(cmd.ErrOrStderr(), "schemas are up to date")
 	current, schemas := 0, 0 // both with the registry
 	err := m.Up(cmd.Context(), func(done, total int, name string) {
 		if schemas == 0 {
@@ -73,11 +73,11 @@ func migrateUp(cmd *cobra.Command, m *tenant.Migrator) error {
 // progressInterval is how often it is said how far a migration is where nobody watches.
 const progressInterval = 10 * time.Second
 
-// progress is a bar on a terminal, and a line every so often elsewhere.
-func progress(out io.Writer) tenant.Progress {
+// progress is a bar on a terminal, and a line every so often elsewhere: so many of all, and what is said of them.
+func progress(out io.Writer, said string) tenant.Progress {
 	file, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return progressLines(out, progressInterval)
+		return progressLines(out, said, progressInterval)
 	}
 	bar := progressbar.NewOptions(-1, progressbar.OptionSetWriter(file), progressbar.OptionShowCount(),
 		progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
@@ -88,12 +88,12 @@ func progress(out io.Writer) tenant.Progress {
 	}
 }
 
-func progressLines(out io.Writer, interval time.Duration) tenant.Progress {
-	said := time.Now()
+func progressLines(out io.Writer, said string, interval time.Duration) tenant.Progress {
+	last := time.Now()
 	return func(done, total int, _ string) {
-		if time.Since(said) >= interval {
-			said = time.Now()
-			fmt.Fprintf(out, "%d of %d schemas are up to date\n", done, total)
+		if time.Since(last) >= interval {
+			last = time.Now()
+			fmt.Fprintf(out, "%d of %d %s\n", done, total, said)
 		}
 	}
 }
