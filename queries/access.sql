@@ -91,16 +91,15 @@ select count(distinct user_id) from user_roles where role_id = @role_id;
 -- name: HasAdministrator :one
 -- Whether somebody who can sign in may change users and roles in the whole school group. The arguments are the built-in
 -- roles that reach so far and hold the permission.
-with writers as materialized (
-    select a.user_id from user_roles a
-    where a.institution_id is null and (a.role = any(@writing_users::text[]) or a.role_id = any(array(
-        select r.id from roles r where r.reach = 'institutions' and 'users:write' = any(r.permissions))))
-)
 select exists (
-    select from writers w
-    join users u on u.id = w.user_id and u.is_active and u.email is not null and u.password_hash is not null
-    where exists (
+    select from users u
+    where u.id = any(array(
+        select a.user_id from user_roles a
+        where a.institution_id is null and (a.role = any(@writing_users::text[]) or a.role_id = any(array(
+            select r.id from roles r where r.reach = 'institutions' and 'users:write' = any(r.permissions))))))
+      and u.is_active and u.email is not null and u.password_hash is not null
+      and exists (
         select from user_roles a
-        where a.user_id = w.user_id and a.institution_id is null and (a.role = any(@writing_roles::text[]) or a.role_id = any(array(
+        where a.user_id = u.id and a.institution_id is null and (a.role = any(@writing_roles::text[]) or a.role_id = any(array(
             select r.id from roles r where r.reach = 'institutions' and 'roles:write' = any(r.permissions)))))
 ) as found;

@@ -34,16 +34,19 @@ select s.id, s.created_at, s.expires_at, u.id as user_id, u.email, u.first_name,
        coalesce(case when f.user_id is null then s.password_at else s.factor_at end
                 > now() - make_interval(secs => @fresh_seconds::float8), false)::boolean as is_fresh,
        (coalesce(current_setting('rollcall.require_mfa', true), '') = 'true')::boolean as tenant_requires_mfa,
-       coalesce(session_state(u.id, s.factor_at), '')::text as state
-from live_sessions s
+       coalesce(s.state, '')::text as state
+from session_states s
 join users u on u.id = s.user_id
 left join second_factors f on f.user_id = u.id and f.activated_at is not null
 where s.token_hash = @token_hash and s.transport = @transport
   and s.last_used_at > now() - make_interval(secs => @idle_seconds::float8) and u.is_active;
 
 -- name: HoldSession :exec
--- Fails, with RC001, unless what was remembered of a session still holds.
-select hold_session(@token_hash, @transport, @used_within_seconds, @state);
+-- Fails, with RC001, unless there is such a session, used lately and in the state that was remembered.
+select case when (
+    select s.state from session_states s
+    where s.token_hash = @token_hash and s.transport = @transport and s.last_used_at > now() - make_interval(secs => @used_within_seconds::float8)
+) is distinct from @state::text then refuse_session() end;
 
 -- name: TouchSession :exec
 update sessions set last_used_at = now() where id = @id;

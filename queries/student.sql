@@ -76,13 +76,13 @@ select * from student_records where id = @id;
 select * from student_records where id = any(@ids::uuid[]);
 
 -- name: ListStudentsByName :many
--- The page is found with keys alone, then its rows are read whole: so what is skipped or sorted away costs little. The students of a
--- class or section are an array: found first, whatever the planner thinks of how many there are.
+-- The page is found with keys alone, then its rows are read whole: so what is skipped or sorted away costs little. It is an array,
+-- and so are the students of a class or section: found first, whatever the planner thinks of how many there are.
 -- plan: pattern: up to 30000 rows, a search in an order reads what matches, or what comes before it in the order
 -- plan: status: up to 5000 rows, who have left are a few of a hundred in the order of all
 -- plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
 -- plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
-select r.* from (
+select r.* from student_records r where r.id = any(array(
     select s.id from students s
     where (sqlc.narg(institution_id)::uuid is null or s.institution_id = sqlc.narg(institution_id))
       and (sqlc.narg(class_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = sqlc.narg(class_id))))
@@ -91,8 +91,7 @@ select r.* from (
       and (sqlc.narg(pattern)::text is null or s.search_text like lower(sqlc.narg(pattern)))
       and (sqlc.narg(after_id)::uuid is null or (s.last_name, s.first_name, s.id) > (sqlc.narg(after_last_name)::text, sqlc.narg(after_first_name)::text, sqlc.narg(after_id)))
     order by s.last_name, s.first_name, s.id limit @row_limit offset @row_offset
-) as page
-join student_records r on r.id = page.id
+))
 order by r.last_name, r.first_name, r.id;
 
 -- name: ListStudentsByAdmissionNumber :many
@@ -100,7 +99,7 @@ order by r.last_name, r.first_name, r.id;
 -- plan: status: up to 5000 rows, who have left are a few of a hundred in the order of all
 -- plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
 -- plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
-select r.* from (
+select r.* from student_records r where r.id = any(array(
     select s.id from students s
     where (sqlc.narg(institution_id)::uuid is null or s.institution_id = sqlc.narg(institution_id))
       and (sqlc.narg(class_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = sqlc.narg(class_id))))
@@ -109,8 +108,7 @@ select r.* from (
       and (sqlc.narg(pattern)::text is null or s.search_text like lower(sqlc.narg(pattern)))
       and (sqlc.narg(after_id)::uuid is null or (s.admission_number, s.id) > (sqlc.narg(after_admission_number)::text, sqlc.narg(after_id)))
     order by s.admission_number, s.id limit @row_limit offset @row_offset
-) as page
-join student_records r on r.id = page.id
+))
 order by r.admission_number, r.id;
 
 -- name: ListStudentsByNewest :many
@@ -118,7 +116,7 @@ order by r.admission_number, r.id;
 -- plan: status: up to 5000 rows, who have left are a few of a hundred in the order of all
 -- plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
 -- plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
-select r.* from (
+select r.* from student_records r where r.id = any(array(
     select s.id from students s
     where (sqlc.narg(institution_id)::uuid is null or s.institution_id = sqlc.narg(institution_id))
       and (sqlc.narg(class_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = sqlc.narg(class_id))))
@@ -127,8 +125,7 @@ select r.* from (
       and (sqlc.narg(pattern)::text is null or s.search_text like lower(sqlc.narg(pattern)))
       and (sqlc.narg(after_id)::uuid is null or (s.created_at, s.id) < (sqlc.narg(after_created_at)::timestamptz, sqlc.narg(after_id)))
     order by s.created_at desc, s.id desc limit @row_limit offset @row_offset
-) as page
-join student_records r on r.id = page.id
+))
 order by r.created_at desc, r.id desc;
 
 -- name: CountStudents :one

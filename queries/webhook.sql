@@ -42,7 +42,9 @@ returning *;
 
 -- name: DeleteWebhook :execrows
 -- plan: up to 1000000 rows, its deliveries go with it
-delete from webhooks where id = @id;
+-- What an event adds at the same moment is never delivered, and goes with the event.
+with deliveries as (delete from webhook_deliveries d where d.webhook_id = @id)
+delete from webhooks w where w.id = @id;
 
 -- name: CreateEvent :one
 insert into outbox_events (id, type, subject_id, data) values (@id, @type, @subject_id, @data) returning *;

@@ -248,25 +248,24 @@ func (q *Queries) GetUser(ctx context.Context, id uuid.UUID) (GetUserRow, error)
 }
 
 const hasAdministrator = `-- name: HasAdministrator :one
-with writers as materialized (
-    select a.user_id from user_roles a
-    where a.institution_id is null and (a.role = any($2::text[]) or a.role_id = any(array(
-        select r.id from roles r where r.reach = 'institutions' and 'users:write' = any(r.permissions))))
-)
 select exists (
-    select from writers w
-    join users u on u.id = w.user_id and u.is_active and u.email is not null and u.password_hash is not null
-    where exists (
+    select from users u
+    where u.id = any(array(
+        select a.user_id from user_roles a
+        where a.institution_id is null and (a.role = any($1::text[]) or a.role_id = any(array(
+            select r.id from roles r where r.reach = 'institutions' and 'users:write' = any(r.permissions))))))
+      and u.is_active and u.email is not null and u.password_hash is not null
+      and exists (
         select from user_roles a
-        where a.user_id = w.user_id and a.institution_id is null and (a.role = any($1::text[]) or a.role_id = any(array(
+        where a.user_id = u.id and a.institution_id is null and (a.role = any($2::text[]) or a.role_id = any(array(
             select r.id from roles r where r.reach = 'institutions' and 'roles:write' = any(r.permissions)))))
 ) as found
 `
 
 // Whether somebody who can sign in may change users and roles in the whole school group. The arguments are the built-in
 // roles that reach so far and hold the permission.
-func (q *Queries) HasAdministrator(ctx context.Context, writingRoles []string, writingUsers []string) (bool, error) {
-	row := q.db.QueryRow(ctx, hasAdministrator, writingRoles, writingUsers)
+func (q *Queries) HasAdministrator(ctx context.Context, writingUsers []string, writingRoles []string) (bool, error) {
+	row := q.db.QueryRow(ctx, hasAdministrator, writingUsers, writingRoles)
 	var found bool
 	err := row.Scan(&found)
 	return found, err

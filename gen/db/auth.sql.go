@@ -319,7 +319,10 @@ func (q *Queries) GrantsOf(ctx context.Context, userID uuid.UUID) ([]GrantsOfRow
 }
 
 const holdSession = `-- name: HoldSession :exec
-select hold_session($1, $2, $3, $4)
+select case when (
+    select s.state from session_states s
+    where s.token_hash = $1 and s.transport = $2 and s.last_used_at > now() - make_interval(secs => $3::float8)
+) is distinct from $4::text then refuse_session() end
 `
 
 type HoldSessionParams struct {
@@ -329,7 +332,7 @@ type HoldSessionParams struct {
 	State             string
 }
 
-// Fails, with RC001, unless what was remembered of a session still holds.
+// Fails, with RC001, unless there is such a session, used lately and in the state that was remembered.
 func (q *Queries) HoldSession(ctx context.Context, arg HoldSessionParams) error {
 	_, err := q.db.Exec(ctx, holdSession,
 		arg.TokenHash,
@@ -444,8 +447,8 @@ select s.id, s.created_at, s.expires_at, u.id as user_id, u.email, u.first_name,
        coalesce(case when f.user_id is null then s.password_at else s.factor_at end
                 > now() - make_interval(secs => $1::float8), false)::boolean as is_fresh,
        (coalesce(current_setting('rollcall.require_mfa', true), '') = 'true')::boolean as tenant_requires_mfa,
-       coalesce(session_state(u.id, s.factor_at), '')::text as state
-from live_sessions s
+       coalesce(s.state, '')::text as state
+from session_states s
 join users u on u.id = s.user_id
 left join second_factors f on f.user_id = u.id and f.activated_at is not null
 where s.token_hash = $2 and s.transport = $3

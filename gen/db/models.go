@@ -416,6 +416,21 @@ type Session struct {
 	FactorAt   *time.Time
 }
 
+type SessionState struct {
+	ID            uuid.UUID
+	UserID        uuid.UUID
+	TokenHash     []byte
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	LastUsedAt    time.Time
+	RemoteAddress *string
+	UserAgent     *string
+	Transport     string
+	PasswordAt    time.Time
+	FactorAt      *time.Time
+	State         string
+}
+
 type Student struct {
 	ID            uuid.UUID
 	UserID        uuid.UUID

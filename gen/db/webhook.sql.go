@@ -254,10 +254,12 @@ func (q *Queries) DeleteOldEvents(ctx context.Context, before time.Time, rowLimi
 }
 
 const deleteWebhook = `-- name: DeleteWebhook :execrows
-delete from webhooks where id = $1
+with deliveries as (delete from webhook_deliveries d where d.webhook_id = $1)
+delete from webhooks w where w.id = $1
 `
 
 // plan: up to 1000000 rows, its deliveries go with it
+// What an event adds at the same moment is never delivered, and goes with the event.
 func (q *Queries) DeleteWebhook(ctx context.Context, id uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteWebhook, id)
 	if err != nil {

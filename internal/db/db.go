@@ -15,8 +15,8 @@
 // rest, for every statement there is and will be. And it names the Actor of the context, to whom the triggers of
 // schema/tenant/00009_audit.sql put down every row that the transaction changes.
 //
-// The files: tx.go is the way of a transaction, pool.go and pooler.go the connections, replica.go which reads may run
-// elsewhere, errors.go and constraint.go what an error means, and scope.go whose rows there are.
+// The files: tx.go is the way of a transaction, transaction.go and exchange.go what it says to the server, slots.go, pool.go and
+// pooler.go the connections, replica.go which reads may run elsewhere, errors.go and constraint.go what an error means, and scope.go whose rows there are.
 package db
 
 import (
@@ -27,6 +27,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/trace"
 
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
@@ -42,6 +43,7 @@ type Config struct {
 	ReplicaURL string        // a streaming replica for reads, see replica.go; empty: none
 	Pooler     Pooler        // default PoolerAuto
 	MaxConns   int32         // default 20, for each server
+	MaxTenants int           // that a connection may meet before it is replaced; default 100
 	Timeout    time.Duration // a transaction with all its tries; default 5 s
 	// LockTimeout bounds waiting for one lock; default 2 s.
 	LockTimeout time.Duration
@@ -57,6 +59,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Pooler = cmp.Or(c.Pooler, PoolerAuto)
 	c.MaxConns = cmp.Or(c.MaxConns, 20)
+	c.MaxTenants = cmp.Or(c.MaxTenants, 100)
 	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
 	c.LockTimeout = cmp.Or(c.LockTimeout, 2*time.Second)
 	c.ReplicaPatience = cmp.Or(c.ReplicaPatience, time.Second)
@@ -78,6 +81,7 @@ type DB struct {
 	primary *node
 	replica *node // nil: none
 	config  Config
+	queue   *pgxpool.Pool // of the job queue; nil until River
 }
 
 // Open makes the pools. It does not connect: Ping does.
@@ -93,7 +97,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	}
 	leaveAlone := func(err error) bool { return isOutage(err) || errors.Is(err, errBehind) }
 	if d.replica, err = openNode(ctx, config.ReplicaURL, config, d.newBreaker(resilience.ReplicaBreaker, leaveAlone)); err != nil {
-		d.primary.pool.Close()
+		d.primary.close()
 		return nil, fmt.Errorf("the replica: %w", err)
 	}
 	return d, nil
@@ -114,7 +118,7 @@ func (d *DB) newBreaker(policy resilience.BreakerPolicy, failed func(error) bool
 
 // Ping reports whether the primary answers.
 func (d *DB) Ping(ctx context.Context) error {
-	if err := d.primary.pool.Ping(ctx); err != nil {
+	if err := d.primary.ping(ctx); err != nil {
 		return fmt.Errorf("reach the database: %w", err)
 	}
 	return nil
@@ -122,8 +126,11 @@ func (d *DB) Ping(ctx context.Context) error {
 
 // Close waits for connections in use and closes the pools.
 func (d *DB) Close() {
-	d.primary.pool.Close()
+	d.primary.close()
 	if d.replica != nil {
-		d.replica.pool.Close()
+		d.replica.close()
+	}
+	if d.queue != nil {
+		d.queue.Close()
 	}
 }

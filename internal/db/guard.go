@@ -15,7 +15,7 @@ import (
 // or written.
 var ErrStale = errors.New("what was remembered of the caller does not hold any more")
 
-// stale is what hold_session fails with (schema/tenant/00018_session_memory.sql).
+// stale is what refuse_session fails with (schema/tenant/00018_session_memory.sql).
 const stale = "RC001"
 
 // Guard is what a request was let in for from memory. Its first transaction asks the database first, in the same exchange, whether

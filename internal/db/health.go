@@ -22,11 +22,10 @@ func (d *DB) ReplicaHealth(ctx context.Context) (h Health, there bool) {
 
 // InUse is how many connections run transactions, or are being made.
 func (d *DB) InUse() int {
-	all := d.primary.pool.Stat()
-	used := all.AcquiredConns() + all.ConstructingConns()
+	used, _ := d.primary.slots.count()
 	if d.replica != nil {
-		replica := d.replica.pool.Stat()
-		used += replica.AcquiredConns() + replica.ConstructingConns()
+		replica, _ := d.replica.slots.count()
+		used += replica
 	}
-	return int(used)
+	return used
 }

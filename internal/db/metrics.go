@@ -3,7 +3,6 @@ package db
 import (
 	"fmt"
 
-	"github.com/IBM/pgxpoolprometheus"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-erp/rollcall/internal/resilience"
@@ -43,17 +42,4 @@ func (m *Metrics) replica(outcome string) {
 	if m != nil {
 		m.reads.WithLabelValues(outcome).Inc()
 	}
-}
-
-// Collector reports the pool's connections, and how long was waited for them; name tells it from other pools (label pool).
-func (d *DB) Collector(name string) prometheus.Collector {
-	return pgxpoolprometheus.NewCollector(d.primary.pool, map[string]string{"pool": name})
-}
-
-// ReplicaCollector is Collector for the replica's pool; nil without one.
-func (d *DB) ReplicaCollector(name string) prometheus.Collector {
-	if d.replica == nil {
-		return nil
-	}
-	return pgxpoolprometheus.NewCollector(d.replica.pool, map[string]string{"pool": name})
 }

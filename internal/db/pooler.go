@@ -41,6 +41,8 @@ func (d *detector) beforeConnect(ctx context.Context, config *pgx.ConnConfig) er
 	}
 	// A connection outside a transaction of ours sees no table at all. PgBouncer would refuse the parameter.
 	config.RuntimeParams["search_path"] = ""
+	// What is prepared is planned once (filter.go says what is not).
+	config.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	return nil
 }
 

@@ -52,21 +52,24 @@ func InstitutionsRole(schemaName string) string { return schemaName + "_institut
 
 func (s Scope) seesAll() bool { return s.visible == nil || s.visible.All }
 
-func (s Scope) schema() string { return SchemaName(s.tenant) }
+// view is what a transaction in a scope says of it: the schema, the role that sees the scope's rows, and the settings that the policies
+// read, empty for nothing. In the control schema that is whoever connects.
+type view struct{ schema, role, institutions, teacher, guardian string }
 
-// view is the role that sees the scope's rows, and the settings that the policies read, empty for nothing.
-func (s Scope) view() (role, institutions, teacher, guardian string) {
-	role = s.schema()
+func (s Scope) view() view {
+	if s == Control {
+		return view{}
+	}
+	schema := SchemaName(s.tenant)
 	if s.seesAll() {
-		return role, "", "", ""
+		return view{schema: schema, role: schema}
 	}
 	v := s.visible
+	role := LimitedRole(schema)
 	if len(v.Institutions) > 0 {
-		role = InstitutionsRole(role)
-	} else {
-		role = LimitedRole(role)
+		role = InstitutionsRole(schema)
 	}
-	return role, uuidArray(v.Institutions), orNone(v.TeacherOf), orNone(v.GuardianOf)
+	return view{schema: schema, role: role, institutions: uuidArray(v.Institutions), teacher: orNone(v.TeacherOf), guardian: orNone(v.GuardianOf)}
 }
 
 // uuidArray is PostgreSQL's text of an array.

@@ -58,7 +58,12 @@ func (d *DB) Load(ctx context.Context, tenant uuid.UUID, opts Options, work func
 
 // Vacuum brings statistics and visibility of a tenant's tables up to date, as autovacuum does after a while.
 func (d *DB) Vacuum(ctx context.Context, tenant uuid.UUID) error {
-	rows, err := d.primary.pool.Query(ctx, "select tablename::text from pg_catalog.pg_tables where schemaname = $1 order by 1", SchemaName(tenant))
+	conn, err := d.primary.acquire(ctx, tenant)
+	if err != nil {
+		return fmt.Errorf("reach the database: %w", err)
+	}
+	defer conn.release(ctx)
+	rows, err := conn.Query(ctx, "select tablename::text from pg_catalog.pg_tables where schemaname = $1 order by 1", SchemaName(tenant))
 	if err != nil {
 		return fmt.Errorf("list the tables: %w", err)
 	}
@@ -67,7 +72,7 @@ func (d *DB) Vacuum(ctx context.Context, tenant uuid.UUID) error {
 		return fmt.Errorf("list the tables: %w", err)
 	}
 	for _, table := range tables {
-		if _, err := d.primary.pool.Exec(ctx, "vacuum (analyze) "+pgx.Identifier{SchemaName(tenant), table}.Sanitize()); err != nil {
+		if _, err := conn.Exec(ctx, "vacuum (analyze) "+pgx.Identifier{SchemaName(tenant), table}.Sanitize()); err != nil {
 			return fmt.Errorf("vacuum %s: %w", table, err)
 		}
 	}

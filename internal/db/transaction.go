@@ -23,11 +23,14 @@ type transaction struct {
 	db    *DB
 	line  *line
 	scope Scope
+	view  view
 	opts  Options
 
 	phase     phase
 	begun     bool
 	last      *replies // of the exchange that commits
+	implicit  bool     // it is that exchange and no more
+	planEach  bool     // the server makes a plan for each execution from now on
 	committed bool
 	failure   error // the first of an exchange
 }
@@ -101,11 +104,13 @@ func (t *transaction) send(ctx context.Context, work []statement) (*replies, err
 	case t.failure != nil:
 		return nil, t.failure
 	}
+	t.implicit = isLast(ctx) && t.opts.implicitly()
 	opening, err := t.opening(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !t.knows(opening) || !t.line.knows(work) {
+		t.implicit = false
 		if err := t.begin(ctx); err != nil {
 			return nil, err
 		}
@@ -118,15 +123,18 @@ func (t *transaction) send(ctx context.Context, work []statement) (*replies, err
 	return r, err
 }
 
+// implicitly reports whether the transaction needs neither begin nor commit when it is one exchange: that is a transaction by
+// itself, but one that cannot be told apart from a failed one if it writes and its end is not heard.
+func (o Options) implicitly() bool { return o.ReadOnly && o.Isolation == ReadCommitted }
+
 // exchange sends statements, and reads the replies to those of the opening.
 func (t *transaction) exchange(ctx context.Context, opening []step, work []statement) (*replies, error) {
-	all := make([]statement, 0, len(opening)+len(work)+1)
-	for _, s := range opening {
-		all = append(all, s.statement)
+	if !t.planEach && t.line.byName && slices.ContainsFunc(work, func(s statement) bool { return s.planEach }) {
+		opening, t.planEach = append(opening, step{statement: statement{sql: planEach}, inside: true, read: executed}), true
 	}
-	all = append(all, work...)
+	all := t.together(opening, work)
 	commits := isLast(ctx)
-	if commits {
+	if commits && !t.implicit {
 		all = append(all, statement{sql: commitStatement})
 	}
 	if !t.line.knows(all) {
@@ -156,6 +164,22 @@ func (t *transaction) exchange(ctx context.Context, opening []step, work []state
 	return r, nil
 }
 
+// together are the statements of an exchange; those inside the scope run as its role.
+func (t *transaction) together(opening []step, work []statement) []statement {
+	all := make([]statement, 0, len(opening)+len(work)+1)
+	for _, s := range opening {
+		if s.inside {
+			s.role = t.view.role
+		}
+		all = append(all, s.statement)
+	}
+	for _, s := range work {
+		s.role = t.view.role
+		all = append(all, s)
+	}
+	return all
+}
+
 // refused is a transaction that does not begin, and what that means.
 func (t *transaction) refused(r *replies, err error) error {
 	_ = t.note(first(r.err, err))
@@ -166,6 +190,9 @@ func (t *transaction) refused(r *replies, err error) error {
 
 func (t *transaction) hasBegun() {
 	t.begun = true
+	if t.scope != Control {
+		t.line.tenants[t.scope.tenant] = struct{}{}
+	}
 	if t.phase == phaseBegin {
 		t.phase = phaseWork
 	}
@@ -188,6 +215,9 @@ func (t *transaction) note(err error) error {
 // done reads what comes after the replies to statements of work.
 func (t *transaction) done(r *replies) error {
 	if r != t.last {
+		return t.ended(r, r.close())
+	}
+	if t.implicit {
 		return t.ended(r, r.close())
 	}
 	for r.left > 1 && r.err == nil { // what work did not want to know
@@ -273,6 +303,9 @@ const readOnly = " read only"
 
 const commitStatement = "commit"
 
+// planEach takes back for a transaction that a plan is made once (pooler.go).
+const planEach = "select set_config('plan_cache_mode', 'force_custom_plan', true)"
+
 func (o Options) begin() string {
 	if o.ReadOnly {
 		return beginStatements[o.Isolation] + readOnly
@@ -289,25 +322,38 @@ func (o Options) begin() string {
 //
 // What a transaction has no use for is not set: an actor when it only reads, and what it may see when that is everything.
 const enterTenant = `select set_config('search_path', $1, true), set_config('role', case when t.id is null then 'nobody: no such tenant' else $2 end, true),
-	set_config('statement_timeout', $3, true), set_config('idle_in_transaction_session_timeout', $3, true), set_config('lock_timeout', $4, true),
+	set_config('statement_timeout', $3, true), set_config('lock_timeout', $4, true),
 	set_config('rollcall.require_mfa', t.require_mfa::text, true),
 	set_config('rollcall.sessions_since', coalesce(t.sessions_since::text, ''), true)`
 
+const enterControl = `select set_config('search_path', 'control', true), '',
+	set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true), set_config('rollcall.actor', $3, true)`
+
 const (
+	enterToStay = `, set_config('idle_in_transaction_session_timeout', $3, true)` // between exchanges
+	enterToRead = `, set_config('transaction_read_only', 'on', true)`             // without a begin that says so
+
 	enterAsActor = `, set_config('rollcall.actor', $6, true)`
 	enterLimited = `, set_config('rollcall.actor', $6, true), set_config('rollcall.institutions', $7, true),
 	set_config('rollcall.teacher', $8, true), set_config('rollcall.guardian', $9, true)`
 	ifThereIsOne = `
 from (select) as once left join control.tenants t
 	on t.id = $5 and t.status = 'active' and to_regnamespace($1) is not null and to_regrole($2) is not null`
+
+	enterControlToStay = `, set_config('idle_in_transaction_session_timeout', $1, true)`
 )
+
+// entrances are the statements that enter a scope; the first of each is for a transaction with begin and commit, the second for one
+// of one exchange.
+var entrances = struct{ control, all, actor, limited [2]string }{
+	control: [2]string{enterControl + enterControlToStay, enterControl + enterToRead},
+	all:     [2]string{enterTenant + enterToStay + ifThereIsOne, enterTenant + enterToRead + ifThereIsOne},
+	actor:   [2]string{enterTenant + enterToStay + enterAsActor + ifThereIsOne, enterTenant + enterToRead + enterAsActor + ifThereIsOne},
+	limited: [2]string{enterTenant + enterToStay + enterLimited + ifThereIsOne, enterTenant + enterToRead + enterLimited + ifThereIsOne},
+}
 
 // noSuchRole is what enterTenant fails with.
 const noSuchRole = "22023"
-
-const enterControl = `select set_config('search_path', 'control', true), '',
-	set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
-	set_config('lock_timeout', $2, true), set_config('rollcall.actor', $3, true)`
 
 // step is a statement of the opening.
 type step struct {
@@ -318,7 +364,7 @@ type step struct {
 }
 
 func (t *transaction) knows(steps []step) bool {
-	return !slices.ContainsFunc(steps, func(s step) bool { return t.line.known[s.sql] == nil })
+	return !slices.ContainsFunc(steps, func(s step) bool { return t.line.description(s.sql) == nil })
 }
 
 // opening are the steps that begin the transaction.
@@ -328,10 +374,11 @@ func (t *transaction) opening(ctx context.Context) ([]step, error) {
 		return nil, err
 	}
 	g := t.guard(ctx)
-	opening := []step{
-		{statement: statement{sql: t.opts.begin()}, read: executed},
-		{statement: enter, read: func(r *replies) error { return t.entered(r, g) }},
+	opening := make([]step, 0, 4)
+	if !t.implicit {
+		opening = append(opening, step{statement: statement{sql: t.opts.begin()}, read: executed})
 	}
+	opening = append(opening, step{statement: enter, read: func(r *replies) error { return t.entered(r, g) }})
 	if t.opts.position == "" && notesPosition(ctx) {
 		opening = append(opening, step{statement: statement{sql: selectPosition}, read: func(r *replies) error { return notePosition(ctx, r) }})
 	}
@@ -365,22 +412,25 @@ func (t *transaction) entered(r *replies, g *Guard) error {
 // enter is the statement that enters the scope.
 func (t *transaction) enter(ctx context.Context) (statement, error) {
 	timeout, lock := t.db.timeouts(ctx)
+	way, v := 0, t.view
+	if t.implicit {
+		way = 1
+	}
 	if t.scope != Control && t.opts.ReadOnly && t.scope.seesAll() {
-		return statement{sql: enterTenant + ifThereIsOne, args: []any{t.scope.schema(), t.scope.schema(), timeout, lock, t.scope.tenant}}, nil
+		return statement{sql: entrances.all[way], args: []any{v.schema, v.role, timeout, lock, t.scope.tenant}}, nil
 	}
 	actor, err := actorSetting(ctx)
 	if err != nil {
 		return statement{}, err
 	}
 	if t.scope == Control {
-		return statement{sql: enterControl, args: []any{timeout, lock, actor}}, nil
+		return statement{sql: entrances.control[way], args: []any{timeout, lock, actor}}, nil
 	}
-	role, institutions, teacher, guardian := t.scope.view()
-	args := []any{t.scope.schema(), role, timeout, lock, t.scope.tenant, actor}
+	args := []any{v.schema, v.role, timeout, lock, t.scope.tenant, actor}
 	if t.scope.seesAll() {
-		return statement{sql: enterTenant + enterAsActor + ifThereIsOne, args: args}, nil
+		return statement{sql: entrances.actor[way], args: args}, nil
 	}
-	return statement{sql: enterTenant + enterLimited + ifThereIsOne, args: append(args, institutions, teacher, guardian)}, nil
+	return statement{sql: entrances.limited[way], args: append(args, v.institutions, v.teacher, v.guardian)}, nil
 }
 
 // timeouts are the server's own limits in milliseconds. They end a statement, or a transaction that says nothing more,

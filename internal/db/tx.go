@@ -93,21 +93,20 @@ func Read[T any](ctx context.Context, d *DB, scope Scope, statement func(ctx con
 
 // attempt is one try: the statements of work, with which begin travels, and commit.
 func (d *DB) attempt(ctx context.Context, on *node, scope Scope, opts Options, work Func) error {
-	conn, err := on.acquire(ctx)
+	conn, err := on.acquire(ctx, scope.tenant)
 	if err != nil {
 		return &txError{phase: phaseConnect, readOnly: opts.ReadOnly, err: err}
 	}
 	defer func() {
-		// Also on panic. A connection that is not idle afterwards is closed by the pool, never handed on.
-		rollback(ctx, conn)
-		conn.Release()
+		// Also on panic.
+		rollback(ctx, conn.Conn)
+		conn.release(ctx)
 	}()
-	t := &transaction{db: d, line: lineOf(conn.Conn()), scope: scope, opts: opts, phase: phaseBegin}
+	t := &transaction{db: d, line: conn.line(), scope: scope, view: scope.view(), opts: opts, phase: phaseBegin}
 	err = t.run(ctx, work)
-	if tx, failed := errors.AsType[*txError](err); failed && tx.phase == phaseBegin && conn.Conn().IsClosed() && ctx.Err() == nil {
-		// The server was restarted or the network broke: the pool's other idle connections are as dead, and may be
-		// more than there are tries.
-		on.pool.Reset()
+	if tx, failed := errors.AsType[*txError](err); failed && tx.phase == phaseBegin && conn.Conn.Conn().IsClosed() && ctx.Err() == nil {
+		// The server was restarted or the network broke: the other idle connections are as dead, and may be more than there are tries.
+		on.reset()
 	}
 	return err
 }

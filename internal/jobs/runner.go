@@ -43,8 +43,8 @@ const (
 	dueQueue   = "due"
 	// dueTick is how often such tasks are asked what is due.
 	dueTick = time.Second
-	// MinConns is how many connections a runner needs: one a run, two for those with Due, and two for the queue itself.
-	MinConns = workers + 4
+	// MinConns is how many connections a runner needs: one a run, and two for those with Due. The queue has its own ([db.DB.River]).
+	MinConns = workers + 2
 	// Finished jobs are only of use to somebody who looks at the queue: control.task_runs remembers the rest.
 	keepCompleted = 10 * time.Minute
 	keepFailed    = time.Hour
@@ -73,7 +73,11 @@ func New(c Config) (*Runner, error) {
 	dispatch := &dispatcher{config: c}
 	river.AddWorker(registry, dispatch)
 	river.AddWorker(registry, &taskWorker{config: c, runs: single, tasks: byName(c.Tasks)})
-	client, err := river.NewClient(c.DB.River(), riverConfig(c, registry))
+	driver, err := c.DB.River()
+	if err != nil {
+		return nil, err
+	}
+	client, err := river.NewClient(driver, riverConfig(c, registry))
 	if err != nil {
 		return nil, fmt.Errorf("make the job queue's client: %w", err)
 	}

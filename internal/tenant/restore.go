@@ -123,7 +123,10 @@ func (r *Registry) Erase(ctx context.Context, t Tenant) error {
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, "delete from control.tenants where id = $1", t.ID) // what belongs to it in the registry goes with it
+		if _, err := tx.Exec(ctx, "delete from control.webhook_wakeups where tenant_id = $1", t.ID); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "delete from control.tenants where id = $1", t.ID) // what else belongs to it in the registry goes with it
 		return err
 	})
 	if err != nil {

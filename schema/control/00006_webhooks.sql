@@ -4,7 +4,7 @@
 -- +goose Up
 create table control.webhook_wakeups (
     id        bigint      generated always as identity constraint webhook_wakeups_pkey primary key,
-    tenant_id uuid        not null constraint webhook_wakeups_tenant_id_fkey references control.tenants (id) on delete cascade,
+    tenant_id uuid        not null, -- no reference: every event of a tenant would lock its row
     due_at    timestamptz not null,
     oldest_at timestamptz not null -- the oldest event that was not delivered, as far as known when the row was written
 );

@@ -40,7 +40,7 @@ create table outbox_events (
 
 create table webhook_deliveries (
     id              uuid        not null default gen_random_uuid() constraint webhook_deliveries_pkey primary key,
-    webhook_id      uuid        not null constraint webhook_deliveries_webhook_id_fkey references webhooks (id) on delete cascade,
+    webhook_id      uuid        not null, -- no reference: every event would lock the few rows that all have in common
     event_id        uuid        not null constraint webhook_deliveries_event_id_fkey references outbox_events (id) on delete cascade,
     subject_id      uuid        not null, -- these two are the event's
     position        bigint      not null,
@@ -89,8 +89,7 @@ begin
         select w.id, e.id, e.subject_id, e.position
         from jsonb_to_recordset(emit_events.events) as given (id uuid)
         join outbox_events e on e.id = given.id
-        join webhooks w on w.is_active and e.type = any (w.events)
-        for key share of w; -- so that one that is being deleted is no error here
+        join webhooks w on w.is_active and e.type = any (w.events);
     if found then
         perform wake_webhooks();
     end if;

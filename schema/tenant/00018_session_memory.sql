@@ -5,40 +5,19 @@
 select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
 
 -- What a principal is made of, besides the session and its user's id: the text is another one when any of it is. The rows' own
--- versions (xmin) are in it, so nobody has to remember to count a change. Null when the user is not active.
---
--- Both functions have the search_path of who calls, which is this schema: to set it costs as much as a look. One table a
--- statement, each found by its key: of a join the planner makes a new plan for every call.
--- +goose StatementBegin
-create function session_state(account uuid, factor_at timestamptz) returns text language plpgsql stable as $$
-declare
-    account_row xid;
-    factor_row  xid;
-    roles       bigint;
-begin
-    select u.xmin into account_row from users u where u.id = account and u.is_active;
-    if not found then
-        return null;
-    end if;
-    select f.xmin into factor_row from second_factors f where f.user_id = account;
-    select r.version into roles from role_changes r;
-    return concat_ws(' ', account_row::text, coalesce(factor_row::text, '-'), roles, factor_at, current_setting('rollcall.require_mfa', true));
-end
-$$;
--- +goose StatementEnd
+-- versions (xmin) are in it, so nobody has to remember to count a change. Null when the user is not active. Each row is found by its
+-- key, without a join that would have to be planned.
+create view session_states with (security_invoker = true) as
+select s.*, (
+    select concat_ws(' ', u.xmin, coalesce((select f.xmin::text from second_factors f where f.user_id = u.id), '-'),
+        (select r.version from role_changes r), s.factor_at, current_setting('rollcall.require_mfa', true))
+    from users u where u.id = s.user_id and u.is_active) as state
+from live_sessions s;
 
--- Fails unless there is such a session, used lately and in this state.
 -- +goose StatementBegin
-create function hold_session(token bytea, sent_as text, used_within_seconds float8, remembered text) returns void language plpgsql stable as $$
-declare
-    account   uuid;
-    factor_at timestamptz;
+create function refuse_session() returns void language plpgsql as $$
 begin
-    select s.user_id, s.factor_at into account, factor_at from live_sessions s
-    where s.token_hash = token and s.transport = sent_as and s.last_used_at > now() - make_interval(secs => used_within_seconds);
-    if not found or session_state(account, factor_at) is distinct from remembered then
-        raise exception 'what was remembered of a session does not hold' using errcode = 'RC001';
-    end if;
+    raise exception 'what was remembered of a session does not hold' using errcode = 'RC001';
 end
 $$;
 -- +goose StatementEnd
@@ -67,5 +46,5 @@ drop trigger second_factors_notify on second_factors;
 drop trigger users_notify on users;
 drop trigger sessions_notify on sessions;
 drop function notify_sessions();
-drop function hold_session(bytea, text, float8, text);
-drop function session_state(uuid, timestamptz);
+drop function refuse_session();
+drop view session_states;
