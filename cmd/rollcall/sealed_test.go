@@ -24,16 +24,14 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/seed"
 )
 
-// say sends a request that must succeed, and returns the members of its answer.
-func (s *serving) say(method, path, token, body string) map[string]any {
+// say posts what must succeed, with a key of its own, and returns the members of the answer.
+func (s *serving) say(path, token, body string) map[string]any {
 	s.t.Helper()
-	request, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
 	require.NoError(s.t, err)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Authorization", "Bearer "+token)
-	if method == http.MethodPost {
-		request.Header.Set("Idempotency-Key", uuid.NewString())
-	}
+	request.Header.Set("Idempotency-Key", uuid.NewString())
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(s.t, err)
 	defer func() { _ = response.Body.Close() }()
@@ -46,26 +44,26 @@ func (s *serving) say(method, path, token, body string) map[string]any {
 // shownOnce makes one of everything that is sealed or hashed, and returns what the answers showed.
 func shownOnce(t *testing.T, s *serving) (texts []string) {
 	t.Helper()
-	token := s.say(http.MethodPost, "/v1/auth/login", "", `{"tenant":"demo","email":"admin@demo.school","password":"rollcall demo 2026"}`)["token"].(string)
+	token := s.say("/v1/auth/login", "", `{"tenant":"demo","email":"admin@demo.school","password":"rollcall demo 2026"}`)["token"].(string)
 	texts = append(texts, "123412341234", token)
-	s.say(http.MethodPost, "/v1/students", token, newcomer)
+	s.say("/v1/students", token, newcomer)
 	status, _ := s.post("/v1/students", token, newcomer)
 	require.Equal(t, http.StatusConflict, status, "an error that concerns a national id")
 	status, _ = s.post("/v1/auth/login", "", `{"tenant":"demo","email":"admin@demo.school","password":"a wrong password"}`)
 	require.Equal(t, http.StatusUnauthorized, status)
 
-	secret := s.say(http.MethodPost, "/v1/auth/mfa/enroll", token, "")["secret"].(string)
+	secret := s.say("/v1/auth/mfa/enroll", token, "")["secret"].(string)
 	code, err := totp.GenerateCode(secret, time.Now())
 	require.NoError(t, err)
-	activated := s.say(http.MethodPost, "/v1/auth/mfa/activate", token, `{"code":"`+code+`"}`)
+	activated := s.say("/v1/auth/mfa/activate", token, `{"code":"`+code+`"}`)
 	token = activated["token"].(string)
 	texts = append(texts, secret, token)
 	for _, recovery := range activated["recoveryCodes"].([]any) {
 		texts = append(texts, recovery.(string))
 	}
-	made := s.say(http.MethodPost, "/v1/webhooks", token, `{"url":"https://93.184.216.34/hook","events":["student.admitted"],"isActive":false}`)
+	made := s.say("/v1/webhooks", token, `{"url":"https://93.184.216.34/hook","events":["student.admitted"],"isActive":false}`)
 	webhook := made["webhook"].(map[string]any)["id"].(string)
-	rotated := s.say(http.MethodPost, "/v1/webhooks/"+webhook+"/rotate-secret", token, "")
+	rotated := s.say("/v1/webhooks/"+webhook+"/rotate-secret", token, "")
 	return append(texts, made["secret"].(string), rotated["secret"].(string))
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,18 +32,18 @@ func TestMetrics_countTheJobsOfEachQueueByState(t *testing.T) {
 	require.NoError(t, err)
 	d.Exec(t, `insert into river.river_job (queue, state, scheduled_at, finalized_at, kind, args) values
 		('default', 'available', now() - interval '10 minutes', null, 'task', '{}'), ('default', 'available', now(), null, 'task', '{}'),
-		('default', 'running', now() - interval '1 hour', null, 'task', '{}'), ('due', 'discarded', now(), now(), 'task', '{}'),
-		('due', 'completed', now(), now(), 'task', '{}')`)
+		('default', 'running', now() - interval '1 hour', null, 'task', '{}'), ('due', 'discarded', '2026-01-01', now(), 'task', '{}'),
+		('due', 'completed', '2026-01-01', now(), 'task', '{}')`)
 	families, err := metrics.Gather()
 	require.NoError(t, err)
 	found := map[string]float64{}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			name := f.GetName()
+			name := []string{f.GetName()}
 			for _, l := range m.GetLabel() {
-				name += " " + l.GetValue()
+				name = append(name, l.GetValue())
 			}
-			found[name] = m.GetGauge().GetValue()
+			found[strings.Join(name, " ")] = m.GetGauge().GetValue()
 		}
 	}
 	assert.InDelta(t, 600, found["rollcall_job_oldest_waiting_seconds default"], 60)

@@ -30,8 +30,12 @@ func (s shortfall) words() (lacks []string) {
 		lacking bool
 		word    string
 	}{
-		{s.Missing, "schema"}, {s.Unfinished, "the end of an upgrade"}, {len(s.Roles) > 0, "roles"},
-		{len(s.Grants) > 0, "grants"}, {s.Policies, "policies"}, {s.Triggers, "audit triggers"},
+		{s.Missing, "schema"},
+		{s.Unfinished, "the end of an upgrade"},
+		{len(s.Roles) > 0, "roles"},
+		{len(s.Grants) > 0, "grants"},
+		{s.Policies, "policies"},
+		{s.Triggers, "audit triggers"},
 	} {
 		if part.lacking {
 			lacks = append(lacks, part.word)
@@ -51,7 +55,7 @@ with wanted as (
 		select from pg_catalog.pg_auth_members m join pg_catalog.pg_roles u on u.oid = m.member where m.roleid = p.oid and u.rolname = current_user) as granted
 	from unnest($2::text[], $3::text[]) as r (schema, name) join wanted w on w.name = r.schema left join pg_catalog.pg_roles p on p.rolname = r.name
 ), tables as (
-	select c.* from pg_catalog.pg_class c join wanted w on w.oid = c.relnamespace
+	select c.oid, c.relnamespace, c.relname, c.relkind, c.relrowsecurity, c.relispartition from pg_catalog.pg_class c join wanted w on w.oid = c.relnamespace
 	where c.relkind in ('r', 'p', 'v', 'm') and c.relname <> '` + versionTable + `'
 ), ungranted as (
 	select r.schema, r.name from roles r where not has_schema_privilege(r.oid, r.namespace, 'usage')
