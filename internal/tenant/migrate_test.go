@@ -121,8 +121,9 @@ func upTrips(t *testing.T, d *dbtest.Database, m func(url string) *tenant.Migrat
 func TestUp_asksNoMoreForMoreTenantsThatAreUpToDate(t *testing.T) {
 	t.Parallel()
 	few, _ := schoolGroups(t, 1)
-	many, _ := schoolGroups(t, 9)
-	assert.Equal(t, upTrips(t, few, tenant.NewMigrator), upTrips(t, many, tenant.NewMigrator))
+	many, _ := schoolGroups(t, 11)
+	// An answer that comes in two parts counts twice; ten tenants more would be at least ten.
+	assert.InDelta(t, upTrips(t, few, tenant.NewMigrator), upTrips(t, many, tenant.NewMigrator), 5)
 	recheck := func(url string) *tenant.Migrator {
 		m := tenant.NewMigrator(url)
 		m.Recheck = true
