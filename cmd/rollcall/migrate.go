@@ -46,6 +46,7 @@ It may be repeated at any time: what is done stays, what failed is tried again. 
 			}
 			m := tenant.NewMigrator(address)
 			m.Parallel, m.Recheck = parallel, recheck
+			m.Waiting = func() { fmt.Fprintln(cmd.ErrOrStderr(), "Another upgrade is under way; waiting for its end.") }
 			return migrateUp(cmd, m)
 		},
 	}

@@ -20,8 +20,9 @@ const DefaultParallel = 4
 
 // Migrator brings the registry and all tenants to the version of this program. It is safe for concurrent use.
 type Migrator struct {
-	Parallel int  // tenants at once, two connections each; 0 is DefaultParallel
-	Recheck  bool // go through tenants that lack nothing, too
+	Parallel int    // tenants at once, two connections each; 0 is DefaultParallel
+	Recheck  bool   // go through tenants that lack nothing, too
+	Waiting  func() // is told when another upgrade is under way, which Up waits for; may be nil
 
 	url   string
 	files fs.FS
@@ -41,7 +42,7 @@ type Progress func(done, total int, name string)
 // second note could be wrong after a restore. A tenant that fails does not stop the others; the error joins all failures. What was
 // applied stays, so Up can be repeated, and a second one at the same time waits for the first.
 func (m *Migrator) Up(ctx context.Context, onProgress Progress) error {
-	control, err := lockSchema(ctx, m.url, controlSchema)
+	control, err := lockSchema(ctx, m.url, controlSchema, m.Waiting)
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func (m *Migrator) parallel() int {
 }
 
 func (m *Migrator) upTenant(ctx context.Context, t Tenant) error {
-	s, err := lockSchema(ctx, m.url, db.SchemaName(t.ID))
+	s, err := lockSchema(ctx, m.url, db.SchemaName(t.ID), nil)
 	if err != nil {
 		return err
 	}

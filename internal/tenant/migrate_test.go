@@ -213,6 +213,22 @@ func TestUp_twoAtOnce(t *testing.T) {
 	}
 }
 
+func TestUp_saysThatItWaitsForAnother(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	other := d.Conn(t)
+	_, err := other.Exec(t.Context(), "select pg_advisory_lock(hashtextextended('rollcall control', 0))")
+	require.NoError(t, err)
+	m := tenant.NewMigrator(d.URL)
+	waits, ended := make(chan bool, 2), make(chan error, 1)
+	m.Waiting = func() { waits <- true }
+	go func() { ended <- m.Up(t.Context(), nil) }()
+	<-waits
+	require.NoError(t, other.Close(t.Context()))
+	require.NoError(t, <-ended)
+	assert.Empty(t, waits, "it says so once")
+}
+
 func TestUp_makesANewDatabase(t *testing.T) {
 	t.Parallel()
 	d := emptyDatabase(t)

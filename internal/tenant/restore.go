@@ -66,7 +66,7 @@ func (r *Registry) Restore(ctx context.Context, p CreateParams, work func(ctx co
 }
 
 func (r *Registry) fill(ctx context.Context, t Tenant, work func(ctx context.Context, tx pgx.Tx, t Tenant) error) error {
-	s, err := lockSchema(ctx, r.url, db.SchemaName(t.ID))
+	s, err := lockSchema(ctx, r.url, db.SchemaName(t.ID), nil)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func enterAsOwner(ctx context.Context, tx pgx.Tx, schemaName string) error {
 // Erase removes a tenant for good: its schema with all that is in it, its roles, its row in the registry. It may be repeated
 // when it failed. A role that another database of the server still uses, a copy of this one say, stays.
 func (r *Registry) Erase(ctx context.Context, t Tenant) error {
-	s, err := lockSchema(ctx, r.url, db.SchemaName(t.ID))
+	s, err := lockSchema(ctx, r.url, db.SchemaName(t.ID), nil)
 	if err != nil {
 		return err
 	}

@@ -40,27 +40,31 @@ type lockedSchema struct {
 // lockSchema waits until the schema's lock is free. Locks belong to one database and end with their connection.
 //
 // It asks again and again: a statement that waits for the lock would hold a snapshot, and whoever has the lock may be building
-// an index concurrently, which waits for all snapshots.
-func lockSchema(ctx context.Context, url, name string) (*lockedSchema, error) {
+// an index concurrently, which waits for all snapshots. waiting is called once if the lock is not free; it may be nil.
+func lockSchema(ctx context.Context, url, name string, waiting func()) (*lockedSchema, error) {
 	conn, err := connect(ctx, url)
 	if err != nil {
 		return nil, err
 	}
 	s := &lockedSchema{name: name, url: url, conn: conn}
-	if err := s.lock(ctx); err != nil {
+	if err := s.lock(ctx, waiting); err != nil {
 		s.unlock(ctx)
 		return nil, fmt.Errorf("lock schema %s: %w", name, err)
 	}
 	return s, nil
 }
 
-func (s *lockedSchema) lock(ctx context.Context) error {
+func (s *lockedSchema) lock(ctx context.Context, waiting func()) error {
 	again := time.NewTicker(lockInterval)
 	defer again.Stop()
 	for {
 		locked, err := s.ask(ctx, "select pg_try_advisory_lock(hashtextextended($1, 0))", "rollcall "+s.name)
 		if err != nil || locked {
 			return err
+		}
+		if waiting != nil {
+			waiting()
+			waiting = nil
 		}
 		select {
 		case <-again.C:
