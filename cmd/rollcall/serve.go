@@ -172,7 +172,7 @@ func (s *service) openDatabase(ctx context.Context, tries *resilience.Metrics) (
 	}
 	database, err := db.Open(ctx, db.Config{
 		URL: s.config.DatabaseURL.Reveal(), ReplicaURL: s.config.ReplicaURL.Reveal(), Pooler: db.Pooler(s.config.Pooler),
-		MaxConns: s.config.MaxConns, Timeout: s.config.DatabaseTimeout, LockTimeout: s.config.LockTimeout, Metrics: metrics, Log: s.log,
+		MaxConns: s.config.MaxConns, MaxTenants: s.config.MaxTenants, Timeout: s.config.DatabaseTimeout, LockTimeout: s.config.LockTimeout, Metrics: metrics, Log: s.log,
 		Tracer: s.tracing.Tracer(),
 	})
 	if err != nil {
@@ -247,7 +247,9 @@ func (s *service) runJobs(ctx context.Context) error {
 		return nil
 	}
 	tracer := s.tracing.Tracer()
-	pool, err := db.Open(ctx, db.Config{URL: s.config.DirectURL.Reveal(), MaxConns: jobs.MinConns, Tracer: tracing.Within(tracer)})
+	pool, err := db.Open(ctx, db.Config{
+		URL: s.config.DirectURL.Reveal(), MaxConns: jobs.MinConns, MaxTenants: s.config.MaxTenants, Tracer: tracing.Within(tracer),
+	})
 	if err != nil {
 		return err
 	}

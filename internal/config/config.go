@@ -25,6 +25,7 @@ type Config struct {
 	ReplicaURL      Secret        // DATABASE_REPLICA_URL: a streaming replica for reads; empty: none
 	Pooler          string        // DATABASE_POOLER=auto|none|pgbouncer: what stands before DATABASE_URL and the replica
 	MaxConns        int32         // ROLLCALL_DATABASE_CONNECTIONS: for requests, to each server; 2 to 1000
+	MaxTenants      int           // ROLLCALL_DATABASE_TENANTS: that a connection may meet before it is replaced; 1 to 100000
 	DatabaseTimeout time.Duration // ROLLCALL_DATABASE_TIMEOUT: a transaction with all its tries; 500ms to 60s
 	LockTimeout     time.Duration // ROLLCALL_DATABASE_LOCK_TIMEOUT: waiting for one lock; 10ms to 30s
 	MaxRequests     int           // ROLLCALL_MAX_REQUESTS: worked on at once; 4 to 10000
@@ -95,6 +96,7 @@ func (r *reader) config() (c Config) {
 	c.Pooler = r.choice("DATABASE_POOLER", "auto", "auto", "none", "pgbouncer")
 	c.ReplicaURL = r.address("DATABASE_REPLICA_URL", "")
 	c.MaxConns = int32(r.number("ROLLCALL_DATABASE_CONNECTIONS", 20, 2, 1000))
+	c.MaxTenants = r.number("ROLLCALL_DATABASE_TENANTS", 100, 1, 100_000)
 	c.DatabaseTimeout = r.duration("ROLLCALL_DATABASE_TIMEOUT", "5s", 500*time.Millisecond, time.Minute)
 	c.LockTimeout = r.duration("ROLLCALL_DATABASE_LOCK_TIMEOUT", "2s", 10*time.Millisecond, 30*time.Second)
 	c.MaxRequests = r.number("ROLLCALL_MAX_REQUESTS", 64, 4, 10_000)

@@ -134,7 +134,7 @@ func TestRead_boundsWhatIsDoneAtOnceAndHowLongItMayTake(t *testing.T) {
 	assert.Equal(t, []any{int32(20), 5 * time.Second, 2 * time.Second, 3 * time.Second, 20 * time.Second, "auto"},
 		[]any{c.MaxConns, c.DatabaseTimeout, c.LockTimeout, c.DrainDelay, c.ShutdownTimeout, c.Pooler})
 	for name, values := range map[string][]string{
-		"ROLLCALL_DATABASE_CONNECTIONS": {"1", "1001", "many"}, "ROLLCALL_DATABASE_TIMEOUT": {"0s", "61s"},
+		"ROLLCALL_DATABASE_CONNECTIONS": {"1", "1001", "many"}, "ROLLCALL_DATABASE_TENANTS": {"0", "100001"}, "ROLLCALL_DATABASE_TIMEOUT": {"0s", "61s"},
 		"ROLLCALL_DATABASE_LOCK_TIMEOUT": {"1ms", "1m"}, "ROLLCALL_MAX_REQUESTS": {"3", "10001"}, "ROLLCALL_MAX_TENANT_REQUESTS": {"0", "65"},
 		"ROLLCALL_DRAIN_DELAY": {"-1s", "6m"}, "ROLLCALL_SHUTDOWN_TIMEOUT": {"0s", "11m"}, "DATABASE_POOLER": {"pgpool", "PgBouncer"},
 	} {

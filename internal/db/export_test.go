@@ -19,6 +19,9 @@ func Run(ctx context.Context, sql string, args ...any) error {
 	return err
 }
 
+// LimitPrepared bounds the statements that are prepared on the connection of the transaction that ctx belongs to.
+func LimitPrepared(ctx context.Context, n int) { transactionOf(ctx).line.prepared.Resize(n) }
+
 // The errors of statements in the wrong place.
 var (
 	ErrOver     = errOver

@@ -129,7 +129,8 @@ func TestInTx_lostReplyToCommitOfAReadIsRetried(t *testing.T) {
 	attempts := 0
 	for _, last := range []func(context.Context) context.Context{db.NotLast, db.Last} {
 		attempts = 0
-		err := pool.InTx(t.Context(), db.Tenant(s.tenant.ID), db.Options{ReadOnly: true, Attempts: 3}, func(ctx context.Context, q *db.Queries) error {
+		opts := db.Options{ReadOnly: true, Isolation: db.RepeatableRead, Attempts: 3}
+		err := pool.InTx(t.Context(), db.Tenant(s.tenant.ID), opts, func(ctx context.Context, q *db.Queries) error {
 			attempts++
 			_, err := q.CountInstitutions(last(ctx), 10)
 			return err
@@ -137,6 +138,32 @@ func TestInTx_lostReplyToCommitOfAReadIsRetried(t *testing.T) {
 		requireKind(t, apperr.Unavailable, err)
 		assert.Equal(t, 3, attempts)
 	}
+}
+
+// A read of one exchange is a transaction by itself: there is no commit whose reply can be lost, and nothing can be written in it.
+func TestRead_hasNoCommitAndWritesNothing(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	pool := s.Open(t, db.Config{MaxConns: 1, URL: startCutter(t, s.URL, true)})
+	cut := 0
+	for range 3 {
+		attempts := 0
+		n, err := db.Read(t.Context(), pool, db.Tenant(s.tenant.ID), func(ctx context.Context, q *db.Queries) (int64, error) {
+			attempts++
+			return q.CountInstitutions(ctx, 10)
+		})
+		require.NoError(t, err)
+		assert.Zero(t, n)
+		cut += attempts - 1
+	}
+	assert.Equal(t, 1, cut, "what is not known yet is described first, in a transaction that commits")
+	for range 2 {
+		err := s.DB.InTx(t.Context(), db.Tenant(s.tenant.ID), db.ReadOnly, func(ctx context.Context, _ *db.Queries) error {
+			return add(db.Last(ctx), "Written")
+		})
+		require.Error(t, err)
+	}
+	assert.Empty(t, s.names(t))
 }
 
 // startCutter starts a proxy that cuts every connection at its first commit: after the server has answered, or instead

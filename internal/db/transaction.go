@@ -109,7 +109,7 @@ func (t *transaction) send(ctx context.Context, work []statement) (*replies, err
 	if err != nil {
 		return nil, err
 	}
-	if !t.knows(opening) || !t.line.knows(work) {
+	if !t.knowsInside(opening) || !t.line.knows(work) {
 		t.implicit = false
 		if err := t.begin(ctx); err != nil {
 			return nil, err
@@ -268,7 +268,7 @@ func (t *transaction) begin(ctx context.Context) error {
 		return err
 	}
 	outside := len(opening)
-	for outside > 0 && opening[outside-1].inside && !t.knows(opening[outside-1:]) {
+	for outside > 0 && !t.knowsInside(opening[outside-1:outside]) {
 		outside--
 	}
 	for _, steps := range [][]step{opening[:outside], opening[outside:]} {
@@ -363,8 +363,9 @@ type step struct {
 	read   func(r *replies) error
 }
 
-func (t *transaction) knows(steps []step) bool {
-	return !slices.ContainsFunc(steps, func(s step) bool { return t.line.description(s.sql) == nil })
+// knowsInside reports whether no step must be described where tables of the tenant are in sight.
+func (t *transaction) knowsInside(steps []step) bool {
+	return !slices.ContainsFunc(steps, func(s step) bool { return s.inside && t.line.description(s.sql) == nil })
 }
 
 // opening are the steps that begin the transaction.

@@ -58,12 +58,12 @@ const (
 	aBatch = "100"
 )
 
-// values are by "Query.parameter" or "parameter".
 // firstState is the state of the first session as it is in session_states once it is not over (prepareView).
 const firstState = `(select concat_ws(' ', u.xmin, coalesce((select f.xmin::text from second_factors f where f.user_id = u.id), '-'),
 	(select version from role_changes), s.factor_at, current_setting('rollcall.require_mfa', true))
 	from sessions s join users u on u.id = s.user_id order by s.id limit 1)`
 
+// values are by "Query.parameter" or "parameter".
 var values = map[string][]string{
 	"row_limit":  {aPage},
 	"row_offset": {"0", strconv.Itoa(page.MostCounted - 20)},
