@@ -9,8 +9,7 @@ import (
 )
 
 // An optional filter is written `($1::uuid is null or class_id = $1)`. As one prepared statement for all requests it is a
-// trap: once the server has made a generic plan, which happens after five executions, `$1 is null or` keeps it from using
-// an index. So each combination of filters that are set is a statement of its own: a filter that is set becomes
+// trap: in a plan that is made once, without arguments, `$1 is null or` keeps the server from using an index. So each combination of filters that are set is a statement of its own: a filter that is set becomes
 // `($1::uuid is not null and class_id = $1)`, and one that is not `($1::uuid is null or false and class_id = $1)`, which
 // the planner cuts off before it looks at the columns.
 var optional = regexp.MustCompile(`\$(\d+)(::\w+(?:\[\])?)? is null\s+or\b`)
