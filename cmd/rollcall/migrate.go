@@ -67,7 +67,7 @@ func migrateUp(cmd *cobra.Command, m *tenant.Migrator) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Up to date: the registry and %d tenants, of which %d were not.\n", schemas-1, schemas-current)
+	fmt.Fprintf(cmd.OutOrStdout(), "Up to date: the registry and %d tenants (%d worked on).\n", schemas-1, schemas-current)
 	return nil
 }
 
