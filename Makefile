@@ -66,7 +66,7 @@ torture: test-tools ## Break network, PostgreSQL and Redis for longer; the figur
 	@cat bin/torture
 
 .PHONY: lint
-lint: ## Run the linters, go vet, redocly on openapi.yaml, and govulncheck where its database can be reached
+lint: alerts ## Run the linters, go vet, redocly on openapi.yaml, promtool on the alerts, and govulncheck where its database can be reached
 	$(REDOCLY) lint --config internal/tools/redocly.yaml openapi.yaml
 	go vet ./...
 	$(LINT) golangci-lint run
@@ -75,6 +75,13 @@ lint: ## Run the linters, go vet, redocly on openapi.yaml, and govulncheck where
 	else \
 		echo 'govulncheck: its database cannot be reached from here; not run'; \
 	fi
+
+# Prometheus' own check of the rules, and of when they fire. Debian's promtool: to build it takes minutes.
+.PHONY: alerts
+alerts: ## Check and test the alert rules of docs/operate
+	@$(call need,promtool,prometheus,promtool for the alert rules)
+	promtool check rules --lint=all --lint-fatal docs/operate/alerts.yaml
+	promtool test rules docs/operate/alerts-test.yaml
 
 .PHONY: verify
 verify: ## Fail when generated files or go.mod are not what their sources make
@@ -141,7 +148,7 @@ need = if command -v $(1) >/dev/null; then exit 0; fi; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(2) >/dev/null; \
 	else \
-		echo 'make test needs $(3): install one of $(1).'; exit 1; \
+		echo 'make $@ needs $(3): install one of $(1).'; exit 1; \
 	fi
 
 .PHONY: client-ts

@@ -40,6 +40,13 @@ join control.tenants t on t.status = 'active'
 left join control.task_runs r on r.tenant_id = t.id and r.task = wanted.task
 group by wanted.task;
 
+-- name: JobCounts :many
+-- plan: up to 10000 rows, looks at every job that is not completed
+-- How many jobs there are in each queue, and for how many seconds the oldest could have run. Failed ones are kept for an hour.
+select queue, state::text as state, count(*), extract(epoch from now() - min(scheduled_at))::float8 as oldest_seconds
+from river.river_job where state in ('available', 'cancelled', 'discarded', 'pending', 'retryable', 'running', 'scheduled')
+group by queue, state;
+
 -- name: DeleteEndedSessions :execrows
 -- Sessions that ended, by whatever cause, before a time: so many at most, and none that somebody is working with.
 delete from sessions where id = any(array(

@@ -33,6 +33,9 @@ func configuredBox() (*seal.Box, error) {
 	return c.Box()
 }
 
+// sealedColumns are those of all packages.
+func sealedColumns() []seal.Column { return slices.Concat(student.Sealed, auth.Sealed, webhook.Sealed) }
+
 // withStore runs work with a database that is up to date and whose key is the environment's.
 func withStore(cmd *cobra.Command, url databaseURL, work func(backup.Store) error) error {
 	box, err := configuredBox()
@@ -43,7 +46,7 @@ func withStore(cmd *cobra.Command, url databaseURL, work func(backup.Store) erro
 		if err := r.CheckKey(cmd.Context(), box); err != nil {
 			return err
 		}
-		return work(backup.Store{Registry: r, Box: box, Sealed: slices.Concat(student.Sealed, auth.Sealed, webhook.Sealed)})
+		return work(backup.Store{Registry: r, Box: box, Sealed: sealedColumns()})
 	})
 }
 

@@ -16,7 +16,6 @@ import (
 	"github.com/rollcall-erp/rollcall/internal/db"
 	"github.com/rollcall-erp/rollcall/internal/dbtest"
 	"github.com/rollcall-erp/rollcall/internal/seal"
-	"github.com/rollcall-erp/rollcall/internal/seed"
 )
 
 // operator is somebody with the program at a database.
@@ -102,18 +101,6 @@ func TestBackup_sealedValuesAreSealedForTheCopy(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, box.Digest(number, "students.aadhar "+id.String()),
 		dbtest.Value[[]byte](t, o.d, "select aadhar_digest from "+schema+".students where id = '"+student+"'"))
-}
-
-// A column of bytes is sealed, and then in the list of those that are sealed anew, or one of the digests and hashes below.
-func TestBackup_everySealedColumnIsKnown(t *testing.T) {
-	t.Parallel()
-	d := newDemo(t)
-	found := dbtest.Values[string](t, d, `select table_name || '.' || column_name from information_schema.columns
-		where table_schema = $1 and data_type = 'bytea' and table_name not in ('sessions', 'live_sessions', 'idempotency_keys', 'guesses') order by 1`, db.SchemaName(seed.DemoTenant))
-	assert.ElementsMatch(t, []string{
-		"audit_seals.content_digest", "audit_seals.digest", "audit_seals.hash", "recovery_codes.code_hash",
-		"students.aadhar_digest", "students.aadhar_sealed", "second_factors.secret_sealed", "webhooks.secret", "webhooks.previous_secret",
-	}, found)
 }
 
 func TestBackup_anImportIsAllOrNothing(t *testing.T) {

@@ -319,3 +319,11 @@ func TestAudit_anOperatorVerifiesTheTrails(t *testing.T) {
 	verify("north: 0 good", 0)
 	verify("north: truncated, place 1: The chain ends before this place, and is known to have had 3.", 2, "--tenant", "north", "--head", head)
 }
+
+func TestMigrate_saysNowAndThenHowFarItIsWhereNobodyWatches(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	progressLines(&out, "are done", 0)(3, 200, "north")
+	progressLines(&out, "are done", time.Hour)(4, 200, "south")
+	assert.Equal(t, "3 of 200 are done\n", out.String())
+}

@@ -270,8 +270,9 @@ func TestOperate_tracesAreExportedWhenTheEnvironmentSaysWhereTo(t *testing.T) {
 	status, body := s.post("/v1/students", s.signIn(), newcomer)
 	require.Equal(t, http.StatusCreated, status, body)
 	assert.True(t, s.said(`"traceId":"`), "the log line names the trace")
+	require.Eventually(t, func() bool { return strings.Contains(s.get("/metrics"), `rollcall_task_duration_seconds_count{`) }, time.Minute, 50*time.Millisecond)
 	s.end() // which exports the rest
-	for _, text := range []string{"admitStudent", "transaction", "LiveSession", "rollcall.tenant", "canteen", "service.version"} {
+	for _, text := range []string{"admitStudent", "seal-audit", "ClaimRun", "transaction", "LiveSession", "rollcall.tenant", "canteen", "service.version"} {
 		assert.Contains(t, traces.text(), text)
 	}
 	for _, text := range []string{"KEPT-1", "123412341234", "registrar@", "Comer", "127.0.0.1", "Go-http-client"} {

@@ -107,7 +107,7 @@ func (o plansOptions) measure(cmd *cobra.Command, d *db.DB, id uuid.UUID) error 
 	case o.compare:
 		return o.compareTo(cmd, d, id)
 	}
-	result, err := plans.Measure(ctx, d, id, plans.Options{FillRegistry: o.slug == "", OnProgress: plans.Progress(progress(cmd.ErrOrStderr()))})
+	result, err := plans.Measure(ctx, d, id, plans.Options{FillRegistry: o.slug == "", OnProgress: plans.Progress(progress(cmd.ErrOrStderr(), "queries are measured"))})
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (o plansOptions) judge(out io.Writer, result *plans.Result) error {
 
 func (o plansOptions) compareTo(cmd *cobra.Command, d *db.DB, id uuid.UUID) error {
 	out := cmd.OutOrStdout()
-	comparison, err := plans.Compare(cmd.Context(), d, id, plans.Options{FillRegistry: true, OnProgress: plans.Progress(progress(cmd.ErrOrStderr()))})
+	comparison, err := plans.Compare(cmd.Context(), d, id, plans.Options{FillRegistry: true, OnProgress: plans.Progress(progress(cmd.ErrOrStderr(), "queries are measured"))})
 	if err != nil {
 		return err
 	}

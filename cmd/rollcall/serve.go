@@ -246,7 +246,10 @@ func (s *service) runJobs(ctx context.Context) error {
 	if !s.config.Jobs || ctx.Err() != nil {
 		return nil
 	}
-	pool, err := db.Open(ctx, db.Config{URL: s.config.DirectURL.Reveal(), MaxConns: jobs.MinConns, MaxTenants: s.config.MaxTenants})
+	tracer := s.tracing.Tracer()
+	pool, err := db.Open(ctx, db.Config{
+		URL: s.config.DirectURL.Reveal(), MaxConns: jobs.MinConns, MaxTenants: s.config.MaxTenants, Tracer: tracing.Within(tracer),
+	})
 	if err != nil {
 		return err
 	}
@@ -257,7 +260,7 @@ func (s *service) runJobs(ctx context.Context) error {
 		return err
 	}
 	runner, err := jobs.New(jobs.Config{
-		DB: pool, Tasks: append(jobs.Tasks(pool, s.log), webhooks), Log: s.log, Metrics: s.metrics, Grace: s.config.ShutdownTimeout,
+		DB: pool, Tasks: append(jobs.Tasks(pool, s.log), webhooks), Log: s.log, Metrics: s.metrics, Grace: s.config.ShutdownTimeout, Tracer: tracer,
 	})
 	if err != nil {
 		return err

@@ -129,6 +129,46 @@ func (q *Queries) FinishRun(ctx context.Context, arg FinishRunParams) error {
 	return err
 }
 
+const jobCounts = `-- name: JobCounts :many
+select queue, state::text as state, count(*), extract(epoch from now() - min(scheduled_at))::float8 as oldest_seconds
+from river.river_job where state in ('available', 'cancelled', 'discarded', 'pending', 'retryable', 'running', 'scheduled')
+group by queue, state
+`
+
+type JobCountsRow struct {
+	Queue         string
+	State         string
+	Count         int64
+	OldestSeconds float64
+}
+
+// plan: up to 10000 rows, looks at every job that is not completed
+// How many jobs there are in each queue, and for how many seconds the oldest could have run. Failed ones are kept for an hour.
+func (q *Queries) JobCounts(ctx context.Context) ([]JobCountsRow, error) {
+	rows, err := q.db.Query(ctx, jobCounts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []JobCountsRow
+	for rows.Next() {
+		var i JobCountsRow
+		if err := rows.Scan(
+			&i.Queue,
+			&i.State,
+			&i.Count,
+			&i.OldestSeconds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const taskSummaries = `-- name: TaskSummaries :many
 select wanted.task::text as task, coalesce(max(r.started_at), 'epoch')::timestamptz as last_run,
        min(coalesce(r.succeeded_at, t.created_at))::timestamptz as oldest_success,

@@ -351,6 +351,13 @@ type ReportCard struct {
 	Attendance     []byte
 }
 
+type RiverRiverJob struct {
+	ID          int64
+	State       string
+	Queue       string
+	ScheduledAt time.Time
+}
+
 type Role struct {
 	ID uuid.UUID
 	// audit: plain

@@ -5,10 +5,13 @@ import (
 
 	"github.com/jackc/pgx/v5/pgtype"
 	openapi_types "github.com/oapi-codegen/runtime/types"
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 )
 
-// RegisterTypes makes a connection read what the generated queries scan into: the API's dates, and times in UTC.
+// RegisterTypes makes a connection read what the generated queries scan into: ids, without a detour over their text, the API's dates,
+// and times in UTC.
 func RegisterTypes(m *pgtype.Map) {
+	pgxuuid.Register(m)
 	registerDate(m)
 	registerUTC(m)
 }

@@ -90,7 +90,7 @@ func (r *runs) do(ctx context.Context, t Task, tenant uuid.UUID) error {
 	}
 	r.duration.WithLabelValues(t.Name, outcome(err)).Observe(time.Since(begin).Seconds())
 	if err != nil {
-		r.log.ErrorContext(ctx, "task failed", "task", t.Name, "tenant", tenant.String(), "error", err)
+		r.log.ErrorContext(ctx, "task failed", append(traceAttrs(ctx), "task", t.Name, "tenant", tenant.String(), "error", err)...)
 		return errFailed
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+	"go.opentelemetry.io/otel/trace"
 
 	gendb "github.com/rollcall-erp/rollcall/gen/db"
 	"github.com/rollcall-erp/rollcall/internal/db"
@@ -24,6 +25,7 @@ type Config struct {
 	Tasks   []Task
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+	Tracer  trace.Tracer  // makes a span of each job; nil: none
 	Tick    time.Duration // how often is looked for what is due; default 15 s, at least 1 s
 	Grace   time.Duration // how long runs may take to finish at the end; default 15 s
 }
@@ -91,7 +93,7 @@ func newRuns(c Config) (*runs, error) {
 		}
 	}
 	duration := newDuration()
-	err := errors.Join(c.Metrics.Register(duration), c.Metrics.Register(newSummaries(c.DB, names)))
+	err := errors.Join(c.Metrics.Register(duration), c.Metrics.Register(newSummaries(c.DB, names)), c.Metrics.Register(newQueues(c.DB)))
 	if err != nil {
 		return nil, fmt.Errorf("register the metrics of tasks: %w", err)
 	}
@@ -99,10 +101,15 @@ func newRuns(c Config) (*runs, error) {
 }
 
 func riverConfig(c Config, registry *river.Workers) *river.Config {
+	var middleware []rivertype.Middleware
+	if c.Tracer != nil {
+		middleware = append(middleware, &spans{tracer: c.Tracer})
+	}
 	return &river.Config{
-		Schema:  db.RiverSchema,
-		Logger:  slog.New(warnings{c.Log.Handler()}),
-		Workers: registry,
+		Schema:     db.RiverSchema,
+		Middleware: middleware,
+		Logger:     slog.New(warnings{c.Log.Handler()}),
+		Workers:    registry,
 		Queues: map[string]river.QueueConfig{
 			river.QueueDefault: {MaxWorkers: workers},
 			dueQueue:           {MaxWorkers: dueWorkers, FetchPollInterval: dueTick},

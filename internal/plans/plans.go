@@ -156,7 +156,7 @@ func (m *measurement) findViews(ctx context.Context, raw db.Raw) error {
 	var own, registry, limited []Query
 	for _, q := range m.result.Queries {
 		switch {
-		case strings.Contains(q.Text, "control."):
+		case strings.Contains(q.Text, "control."), strings.Contains(q.Text, db.RiverSchema+"."):
 			registry = append(registry, q)
 			continue
 		case m.limited.MatchString(q.Text):

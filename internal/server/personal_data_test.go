@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -17,6 +18,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/rollcall-erp/rollcall/internal/contract"
 	"github.com/rollcall-erp/rollcall/internal/db"
@@ -178,12 +181,15 @@ func TestPersonalData_isNeitherInTheLogOfTasksNorInTheQueue(t *testing.T) {
 		values (gen_random_uuid(), $1, sha256('x'), now() - interval '90 days', now() - interval '80 days', $2)`, demoUsers["admin"], strings.Join(slices.Collect(maps.Values(canaries)), " "))
 	refuseWrites(t, h)
 	h.db.Exec(t, `create trigger refuse before delete on `+h.schema()+`.sessions for each row execute function `+h.schema()+`.refuse()`)
-	pool := h.db.Open(t, db.Config{MaxConns: jobs.MinConns})
+	spans := tracetest.NewInMemoryExporter()
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
+	tracer := provider.Tracer("test")
+	pool := h.db.Open(t, db.Config{MaxConns: jobs.MinConns, Tracer: tracer})
 	metrics := server.NewMetrics()
 	tasks := append(jobs.Tasks(pool, newLogger(h.contract, h.log)), jobs.Task{Name: "panics", Every: time.Hour, Run: func(context.Context, uuid.UUID) error {
 		panic(&pgconn.PgError{Severity: "ERROR", Code: "22007", Message: canaries["name"]})
 	}})
-	runner, err := jobs.New(jobs.Config{DB: pool, Tasks: tasks, Log: newLogger(h.contract, h.log), Metrics: metrics, Tick: time.Second})
+	runner, err := jobs.New(jobs.Config{DB: pool, Tasks: tasks, Log: newLogger(h.contract, h.log), Metrics: metrics, Tick: time.Second, Tracer: tracer})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -193,6 +199,9 @@ func TestPersonalData_isNeitherInTheLogOfTasksNorInTheQueue(t *testing.T) {
 	require.NoError(t, <-ended)
 	assert.Contains(t, h.log.String(), "SQLSTATE P0001", "the task did not fail on the row")
 	assertNoCanary(t, h.log.String(), "the log")
+	traces := fmt.Sprintf("%+v", spans.GetSpans())
+	assert.Contains(t, traces, "cleanup")
+	assertNoCanary(t, traces, "the traces")
 	assertNoCanary(t, strings.Join(dbtest.Values[string](t, h.db, `select j::text from river.river_job j`), "\n"), "the queue")
 }
 

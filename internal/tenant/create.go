@@ -63,7 +63,7 @@ func (r *Registry) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 // build makes the schema of a registered tenant and activates it. The lock keeps out whoever creates or migrates the
 // same tenant now.
 func (r *Registry) build(ctx context.Context, id uuid.UUID) error {
-	s, err := lockSchema(ctx, r.url, db.SchemaName(id))
+	s, err := lockSchema(ctx, r.url, db.SchemaName(id), nil)
 	if err != nil {
 		return err
 	}

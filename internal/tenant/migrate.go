@@ -20,7 +20,9 @@ const DefaultParallel = 4
 
 // Migrator brings the registry and all tenants to the version of this program. It is safe for concurrent use.
 type Migrator struct {
-	Parallel int // tenants at once, two connections each; 0 is DefaultParallel
+	Parallel int    // tenants at once, two connections each; 0 is DefaultParallel
+	Recheck  bool   // go through tenants that lack nothing, too
+	Waiting  func() // is told when another upgrade is under way, which Up waits for; may be nil
 
 	url   string
 	files fs.FS
@@ -29,15 +31,18 @@ type Migrator struct {
 // NewMigrator makes a migrator for the database at a URL, which must lead to PostgreSQL itself and not to a pooler.
 func NewMigrator(url string) *Migrator { return &Migrator{url: url, files: schema.Files} }
 
-// Progress hears of every schema that is done: done of total, and its name for people. Calls do not overlap.
+// Progress hears of every schema that is done: done of total, and its name for people. Calls do not overlap. What is up to date counts as
+// done from the first call on, which is the registry's.
 type Progress func(done, total int, name string)
 
-// Up migrates the registry, then all tenants that are active or suspended, several at once. onProgress may be nil.
+// Up migrates the registry, then those of the tenants, active or suspended, that are behind or lack something, several at once.
+// onProgress may be nil.
 //
-// A tenant that fails does not stop the others; the error joins all failures. What was applied stays, so Up can be
-// repeated, and a second one at the same time waits for the first.
+// What is up to date is found out in a few queries over all tenants, from goose's notes in each schema and from the catalogue: no
+// second note could be wrong after a restore. A tenant that fails does not stop the others; the error joins all failures. What was
+// applied stays, so Up can be repeated, and a second one at the same time waits for the first.
 func (m *Migrator) Up(ctx context.Context, onProgress Progress) error {
-	control, err := lockSchema(ctx, m.url, controlSchema)
+	control, err := lockSchema(ctx, m.url, controlSchema, m.Waiting)
 	if err != nil {
 		return err
 	}
@@ -49,10 +54,32 @@ func (m *Migrator) Up(ctx context.Context, onProgress Progress) error {
 	if err != nil {
 		return err
 	}
-	r := &report{total: 1 + len(tenants), onProgress: onProgress}
+	behind, err := m.behind(ctx, control.conn, tenants)
+	if err != nil {
+		return err
+	}
+	r := &report{total: 1 + len(tenants), done: len(tenants) - len(behind), onProgress: onProgress}
 	r.add(controlSchema, nil)
-	m.upAll(ctx, tenants, r)
+	m.upAll(ctx, behind, r)
 	return r.err()
+}
+
+// behind are the tenants that an upgrade has something to do for.
+func (m *Migrator) behind(ctx context.Context, conn *pgx.Conn, tenants []Tenant) ([]Tenant, error) {
+	if m.Recheck {
+		return tenants, nil
+	}
+	statuses, err := m.tenantStatuses(ctx, conn, tenants)
+	if err != nil {
+		return nil, err
+	}
+	var behind []Tenant
+	for i, t := range tenants {
+		if !statuses[i].UpToDate() {
+			behind = append(behind, t)
+		}
+	}
+	return behind, nil
 }
 
 func (m *Migrator) upAll(ctx context.Context, tenants []Tenant, r *report) {
@@ -75,11 +102,18 @@ func (m *Migrator) parallel() int {
 }
 
 func (m *Migrator) upTenant(ctx context.Context, t Tenant) error {
-	s, err := lockSchema(ctx, m.url, db.SchemaName(t.ID))
+	s, err := lockSchema(ctx, m.url, db.SchemaName(t.ID), nil)
 	if err != nil {
 		return err
 	}
 	defer s.unlock(ctx)
+	row, err := gendb.New(s.conn).TenantByID(ctx, t.ID)
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && fromRow(row).Status == Provisioning {
+		return nil // erased meanwhile, and perhaps imported anew
+	}
+	if err != nil {
+		return fmt.Errorf("look for the tenant: %w", err)
+	}
 	return s.upgradeTenant(ctx, m.files)
 }
 

@@ -110,6 +110,94 @@ func TestUp_againChangesNothing(t *testing.T) {
 	assert.Equal(t, before, dbtest.Value[string](t, d, catalogue, roles))
 }
 
+// upTrips is how many exchanges with the database an Up takes.
+func upTrips(t *testing.T, d *dbtest.Database, m func(url string) *tenant.Migrator) int64 {
+	t.Helper()
+	trips := &dbtest.RoundTrips{}
+	require.NoError(t, m(trips.Proxy(t, d.URL)).Up(t.Context(), nil))
+	return trips.Count()
+}
+
+func TestUp_asksNoMoreForMoreTenantsThatAreUpToDate(t *testing.T) {
+	t.Parallel()
+	few, _ := schoolGroups(t, 1)
+	many, _ := schoolGroups(t, 11)
+	// An answer that comes in two parts counts twice; ten tenants more would be at least ten.
+	assert.InDelta(t, upTrips(t, few, tenant.NewMigrator), upTrips(t, many, tenant.NewMigrator), 5)
+	recheck := func(url string) *tenant.Migrator {
+		m := tenant.NewMigrator(url)
+		m.Recheck = true
+		return m
+	}
+	assert.Greater(t, upTrips(t, many, recheck), upTrips(t, few, recheck)+40, "unless it is asked to")
+}
+
+func TestUp_migratesOnlyThoseThatAreBehind(t *testing.T) {
+	t.Parallel()
+	d, tenants := schoolGroups(t, 3)
+	late := db.SchemaName(tenants[1].ID)
+	d.Exec(t, "drop owned by "+db.LimitedRole(late))
+	var names []string
+	require.NoError(t, tenant.NewMigrator(d.URL).Up(t.Context(), func(done, total int, name string) {
+		names = append(names, name)
+		assert.Equal(t, 4, total)
+		assert.Equal(t, 2+len(names), done, "the others are done from the beginning")
+	}))
+	assert.Equal(t, []string{"control", tenants[1].Slug}, names)
+}
+
+// Whoever is killed behind the last migration leaves a schema that has all of them, and triggers that do not know the new column.
+func TestUp_endsWhatWasLeftHalfWay(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	schema := db.SchemaName(d.Tenant(t, "demo").ID)
+	m := tenant.NewMigrator(d.URL).WithFiles(plus(t, "tenant/90000_next.sql", "alter table students add column nickname text constraint students_nickname_check check (nickname <> '')"))
+	rename := func(from, to string) { d.Exec(t, "alter function "+schema+"."+from+" rename to "+to) }
+	rename("audit_rows", "audit_rows_away")
+	require.ErrorContains(t, m.Up(t.Context(), nil), "audit the tables")
+	rename("audit_rows_away", "audit_rows")
+	const audited = `select count(*) from pg_trigger where tgrelid = $1::regclass and encode(tgargs, 'escape') like '%nickname%'`
+	require.Zero(t, dbtest.Value[int64](t, d, audited, schema+".students"))
+	assert.Equal(t, []string{"the end of an upgrade"}, lacks(t, m))
+	require.NoError(t, m.Up(t.Context(), nil))
+	assert.EqualValues(t, 2, dbtest.Value[int64](t, d, audited, schema+".students"))
+	assert.Empty(t, lacks(t, m))
+}
+
+// lacks is what the only tenant's schema needs besides migrations, which it has.
+func lacks(t *testing.T, m *tenant.Migrator) []string {
+	t.Helper()
+	all, err := m.Status(t.Context())
+	require.NoError(t, err)
+	last := all[len(all)-1]
+	assert.Zero(t, last.Pending)
+	return last.Lacks
+}
+
+func TestUp_auditsATableThatSomebodyMadeByHand(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	schema := db.SchemaName(d.Tenant(t, "demo").ID)
+	m := tenant.NewMigrator(d.URL)
+	d.Exec(t, "create table "+schema+".lockers (id uuid primary key)")
+	assert.Equal(t, []string{"audit triggers"}, lacks(t, m))
+	require.NoError(t, m.Up(t.Context(), nil))
+	assert.Empty(t, lacks(t, m))
+}
+
+func TestUp_leavesATenantAloneThatIsErasedMeanwhile(t *testing.T) {
+	t.Parallel()
+	d, tenants := schoolGroups(t, 2)
+	erased := tenants[1]
+	require.NoError(t, tenant.NewMigrator(d.URL).WithFiles(next(t)).Up(t.Context(), func(_, _ int, name string) {
+		if name == "control" { // the tenants are listed, and their turn has not come
+			assert.NoError(t, d.Registry().Erase(t.Context(), erased))
+		}
+	}))
+	assert.Zero(t, dbtest.Value[int64](t, d, `select (select count(*) from pg_namespace where nspname = $1) +
+		(select count(*) from pg_roles where starts_with(rolname, $1))`, db.SchemaName(erased.ID)))
+}
+
 func TestUp_twoAtOnce(t *testing.T) {
 	t.Parallel()
 	d, tenants := schoolGroups(t, 4)
@@ -123,6 +211,22 @@ func TestUp_twoAtOnce(t *testing.T) {
 		assert.Equal(t, 1, dbtest.Value[int](t, d,
 			"select count(*) from "+db.SchemaName(s.ID)+".goose_db_version where version_id = 90000"))
 	}
+}
+
+func TestUp_saysThatItWaitsForAnother(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	other := d.Conn(t)
+	_, err := other.Exec(t.Context(), "select pg_advisory_lock(hashtextextended('rollcall control', 0))")
+	require.NoError(t, err)
+	m := tenant.NewMigrator(d.URL)
+	waits, ended := make(chan bool, 2), make(chan error, 1)
+	m.Waiting = func() { waits <- true }
+	go func() { ended <- m.Up(t.Context(), nil) }()
+	<-waits
+	require.NoError(t, other.Close(t.Context()))
+	require.NoError(t, <-ended)
+	assert.Empty(t, waits, "it says so once")
 }
 
 func TestUp_makesANewDatabase(t *testing.T) {
@@ -168,8 +272,11 @@ func TestUp_restoresRolesGrantsAndPolicies(t *testing.T) {
 				d.Exec(t, "drop role "+role)
 			}
 			require.ErrorIs(t, writeAndLook(t.Context(), d.DB, demo.ID), db.ErrTenantUnavailable)
-			require.NoError(t, tenant.NewMigrator(d.URL).Up(t.Context(), nil))
+			m := tenant.NewMigrator(d.URL)
+			assert.Subset(t, lacks(t, m), []string{"roles"})
+			require.NoError(t, m.Up(t.Context(), nil))
 			require.NoError(t, writeAndLook(t.Context(), d.DB, demo.ID))
+			assert.Empty(t, lacks(t, m))
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,7 +30,8 @@ func (r *Registry) Snapshot(ctx context.Context, t Tenant, work func(ctx context
 		return err
 	}
 	defer closeConn(ctx, conn)
-	applied, err := appliedVersions(ctx, conn, db.SchemaName(t.ID))
+	found, err := appliedVersions(ctx, conn, db.SchemaName(t.ID))
+	applied := found[db.SchemaName(t.ID)]
 	if err != nil || len(applied) == 0 {
 		return errors.Join(err, fmt.Errorf("tenant %q has no schema", t.Slug))
 	}
@@ -41,7 +43,7 @@ func (r *Registry) Snapshot(ctx context.Context, t Tenant, work func(ctx context
 	if err := enterAsOwner(ctx, tx, db.SchemaName(t.ID)); err != nil {
 		return err
 	}
-	return work(ctx, tx, applied[len(applied)-1])
+	return work(ctx, tx, slices.Max(applied))
 }
 
 // Restore creates a tenant that work fills, as the owner of its tables: in the transaction that also makes it active. When anything
@@ -64,7 +66,7 @@ func (r *Registry) Restore(ctx context.Context, p CreateParams, work func(ctx co
 }
 
 func (r *Registry) fill(ctx context.Context, t Tenant, work func(ctx context.Context, tx pgx.Tx, t Tenant) error) error {
-	s, err := lockSchema(ctx, r.url, db.SchemaName(t.ID))
+	s, err := lockSchema(ctx, r.url, db.SchemaName(t.ID), nil)
 	if err != nil {
 		return err
 	}
@@ -103,7 +105,7 @@ func enterAsOwner(ctx context.Context, tx pgx.Tx, schemaName string) error {
 // Erase removes a tenant for good: its schema with all that is in it, its roles, its row in the registry. It may be repeated
 // when it failed. A role that another database of the server still uses, a copy of this one say, stays.
 func (r *Registry) Erase(ctx context.Context, t Tenant) error {
-	s, err := lockSchema(ctx, r.url, db.SchemaName(t.ID))
+	s, err := lockSchema(ctx, r.url, db.SchemaName(t.ID), nil)
 	if err != nil {
 		return err
 	}
@@ -135,7 +137,7 @@ func (r *Registry) Erase(ctx context.Context, t Tenant) error {
 
 func (s *lockedSchema) dropRoles(ctx context.Context) error {
 	const dependentObjects, undefinedObject = "2BP01", "42704"
-	for _, role := range s.roles() {
+	for _, role := range rolesOf(s.name) {
 		err := s.exec(ctx, "drop role if exists "+quote(role))
 		if err != nil && !hasState(err, dependentObjects, undefinedObject) {
 			return fmt.Errorf("drop role %s: %w", role, err)

@@ -40,27 +40,31 @@ type lockedSchema struct {
 // lockSchema waits until the schema's lock is free. Locks belong to one database and end with their connection.
 //
 // It asks again and again: a statement that waits for the lock would hold a snapshot, and whoever has the lock may be building
-// an index concurrently, which waits for all snapshots.
-func lockSchema(ctx context.Context, url, name string) (*lockedSchema, error) {
+// an index concurrently, which waits for all snapshots. waiting is called once if the lock is not free; it may be nil.
+func lockSchema(ctx context.Context, url, name string, waiting func()) (*lockedSchema, error) {
 	conn, err := connect(ctx, url)
 	if err != nil {
 		return nil, err
 	}
 	s := &lockedSchema{name: name, url: url, conn: conn}
-	if err := s.lock(ctx); err != nil {
+	if err := s.lock(ctx, waiting); err != nil {
 		s.unlock(ctx)
 		return nil, fmt.Errorf("lock schema %s: %w", name, err)
 	}
 	return s, nil
 }
 
-func (s *lockedSchema) lock(ctx context.Context) error {
+func (s *lockedSchema) lock(ctx context.Context, waiting func()) error {
 	again := time.NewTicker(lockInterval)
 	defer again.Stop()
 	for {
 		locked, err := s.ask(ctx, "select pg_try_advisory_lock(hashtextextended($1, 0))", "rollcall "+s.name)
 		if err != nil || locked {
 			return err
+		}
+		if waiting != nil {
+			waiting()
+			waiting = nil
 		}
 		select {
 		case <-again.C:
@@ -132,21 +136,30 @@ func (s *lockedSchema) upgradeControl(ctx context.Context, files fs.FS) error {
 }
 
 // upgradeTenant makes roles and schema where they are missing, migrates, and has all tables audited. Repeating it does no
-// harm.
+// harm. The schema says that it has begun until it is done.
 func (s *lockedSchema) upgradeTenant(ctx context.Context, files fs.FS) error {
-	if err := s.createRoles(ctx); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{
+		func(ctx context.Context) error { return s.createSchema(ctx, s.name) },
+		func(ctx context.Context) error { return s.comment(ctx, upgradeBegun) },
+		s.createRoles,
+		func(ctx context.Context) error { return s.migrate(ctx, files, "tenant") },
+		s.audit,
+		s.complete,
+		func(ctx context.Context) error { return s.comment(ctx, "") },
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
-	if err := s.createSchema(ctx, s.name); err != nil {
-		return err
+	return nil
+}
+
+// comment says something of the schema; the empty text takes it back.
+func (s *lockedSchema) comment(ctx context.Context, text string) error {
+	if err := s.exec(ctx, "comment on schema "+quote(s.name)+" is '"+text+"'"); err != nil {
+		return fmt.Errorf("note how far schema %s is: %w", s.name, err)
 	}
-	if err := s.migrate(ctx, files, "tenant"); err != nil {
-		return err
-	}
-	if err := s.audit(ctx); err != nil {
-		return err
-	}
-	return s.grant(ctx)
+	return nil
 }
 
 func (s *lockedSchema) createSchema(ctx context.Context, name string) error {

@@ -11,7 +11,7 @@
 //
 // [Registry] creates tenants, finds, changes, suspends and resumes them. [Migrator] brings the registry and every tenant to the
 // version of this program. The files: create.go is the order of a creation, roles.go the roles and their grants, migrate.go
-// the way over all tenants, and schema.go the work on one schema, which both share.
+// the way over all tenants, lacking.go how it finds those that need it, and schema.go the work on one schema, which both share.
 //
 // The database user may be an ordinary one with CREATEROLE and with CREATE on the database.
 package tenant

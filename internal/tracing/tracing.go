@@ -7,6 +7,9 @@
 //	│  └─ commit
 //	└─ transaction
 //
+//	seal-audit                      internal/jobs: a job by its task; queue, tenant, how long it waited
+//	└─ transaction
+//
 // Spans carry no personal data: no path, query, header, address, body, argument or text of an error.
 package tracing
 
