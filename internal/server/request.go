@@ -26,7 +26,7 @@ func begin(next echo.HandlerFunc) echo.HandlerFunc {
 			id = uuid.Must(uuid.NewV7()).String()
 		}
 		c.Set(requestKey, &request{id: id, address: c.RealIP()})
-		c.Response().Header().Set(requestIDHeader, id)
+		c.Response().Header()[requestIDHeader] = []string{id}
 		return next(c)
 	}
 }
