@@ -15,7 +15,7 @@
 // rest, for every statement there is and will be. And it names the Actor of the context, to whom the triggers of
 // schema/tenant/00009_audit.sql put down every row that the transaction changes.
 //
-// The files: tx.go is the way of a transaction, transaction.go and exchange.go what it says to the server, slots.go, pool.go and
+// The files: tx.go is the way of a transaction, transaction.go, enter.go and exchange.go what it says to the server, slots.go, pool.go and
 // pooler.go the connections, replica.go which reads may run elsewhere, errors.go and constraint.go what an error means, and scope.go whose rows there are.
 package db
 
