@@ -45,7 +45,7 @@ func newSlots(n int) *slots { return &slots{taken: make([]bool, n)} }
 
 // first is the slot that a tenant is tried on first; ids are random at their end (UUIDv7).
 func (s *slots) first(tenant uuid.UUID) int {
-	return int(binary.BigEndian.Uint32(tenant[12:]) % uint32(len(s.taken))) //nolint:gosec // a few hundred
+	return int(binary.BigEndian.Uint32(tenant[12:]) % uint32(len(s.taken)))
 }
 
 // distance is how late a slot comes in the order of somebody.
