@@ -32,18 +32,18 @@ group by academic_year_id, section_id;
 -- Which admission numbers, e-mail addresses, national ids and roll numbers of a batch are in use, by place in the batch
 -- (from 1). The arrays have one entry a student; an empty one matches nothing.
 select n.place::integer as place, 'admissionNumber'::text as field
-from generate_subscripts(@admission_numbers::text[], 1) as n(place)
-join students s on s.institution_id = (@institution_ids::uuid[])[n.place] and s.admission_number = (@admission_numbers::text[])[n.place]
+from unnest(@admission_numbers::text[]) with ordinality as n(value, place)
+join students s on s.institution_id = (@institution_ids::uuid[])[n.place] and s.admission_number = n.value
 union all
-select m.place::integer, 'email' from generate_subscripts(@emails::text[], 1) as m(place)
-join users u on u.email = (@emails::text[])[m.place]
+select m.place::integer, 'email' from unnest(@emails::text[]) with ordinality as m(value, place)
+join users u on u.email = m.value
 union all
-select a.place::integer, 'aadharNumber' from generate_subscripts(@aadhar_digests::bytea[], 1) as a(place)
-join students d on d.aadhar_digest = (@aadhar_digests::bytea[])[a.place]
+select a.place::integer, 'aadharNumber' from unnest(@aadhar_digests::bytea[]) with ordinality as a(value, place)
+join students d on d.aadhar_digest = a.value
 union all
-select r.place::integer, 'rollNumber' from generate_subscripts(@roll_numbers::integer[], 1) as r(place)
+select r.place::integer, 'rollNumber' from unnest(@roll_numbers::integer[]) with ordinality as r(value, place)
 join enrollments e on e.status = 'active' and e.academic_year_id = (@academic_year_ids::uuid[])[r.place]
-  and e.section_id = (@section_ids::uuid[])[r.place] and e.roll_number = (@roll_numbers::integer[])[r.place]
+  and e.section_id = (@section_ids::uuid[])[r.place] and e.roll_number = r.value
 order by 1, 2;
 
 -- name: AdmitUsers :batchexec

@@ -772,18 +772,18 @@ func (q *Queries) StudentExists(ctx context.Context, id uuid.UUID) (bool, error)
 
 const takenIdentifiers = `-- name: TakenIdentifiers :many
 select n.place::integer as place, 'admissionNumber'::text as field
-from generate_subscripts($1::text[], 1) as n(place)
-join students s on s.institution_id = ($2::uuid[])[n.place] and s.admission_number = ($1::text[])[n.place]
+from unnest($1::text[]) with ordinality as n(value, place)
+join students s on s.institution_id = ($2::uuid[])[n.place] and s.admission_number = n.value
 union all
-select m.place::integer, 'email' from generate_subscripts($3::text[], 1) as m(place)
-join users u on u.email = ($3::text[])[m.place]
+select m.place::integer, 'email' from unnest($3::text[]) with ordinality as m(value, place)
+join users u on u.email = m.value
 union all
-select a.place::integer, 'aadharNumber' from generate_subscripts($4::bytea[], 1) as a(place)
-join students d on d.aadhar_digest = ($4::bytea[])[a.place]
+select a.place::integer, 'aadharNumber' from unnest($4::bytea[]) with ordinality as a(value, place)
+join students d on d.aadhar_digest = a.value
 union all
-select r.place::integer, 'rollNumber' from generate_subscripts($5::integer[], 1) as r(place)
+select r.place::integer, 'rollNumber' from unnest($5::integer[]) with ordinality as r(value, place)
 join enrollments e on e.status = 'active' and e.academic_year_id = ($6::uuid[])[r.place]
-  and e.section_id = ($7::uuid[])[r.place] and e.roll_number = ($5::integer[])[r.place]
+  and e.section_id = ($7::uuid[])[r.place] and e.roll_number = r.value
 order by 1, 2
 `
 

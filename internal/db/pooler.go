@@ -41,8 +41,10 @@ func (d *detector) beforeConnect(ctx context.Context, config *pgx.ConnConfig) er
 	}
 	// A connection outside a transaction of ours sees no table at all. PgBouncer would refuse the parameter.
 	config.RuntimeParams["search_path"] = ""
-	// What is prepared is planned once (filter.go says what is not).
+	// What is prepared is planned once (filter.go says what is not). Such a plan does not know how few rows there will be, and would
+	// start workers for a handful; and one request should not take the processors of others.
 	config.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	config.RuntimeParams["max_parallel_workers_per_gather"] = "0"
 	return nil
 }
 

@@ -83,13 +83,13 @@ $$;
 -- +goose StatementBegin
 create function emit_events(events jsonb) returns void language plpgsql security definer set search_path from current as $$
 begin
-    insert into outbox_events (id, type, subject_id, data)
-        select e.id, e.type, e.subject, e.data from jsonb_to_recordset(emit_events.events) as e (id uuid, type text, subject uuid, data jsonb);
+    with made as (
+        insert into outbox_events (id, type, subject_id, data)
+            select e.id, e.type, e.subject, e.data from jsonb_to_recordset(emit_events.events) as e (id uuid, type text, subject uuid, data jsonb)
+        returning id, type, subject_id, position
+    )
     insert into webhook_deliveries (webhook_id, event_id, subject_id, position)
-        select w.id, e.id, e.subject_id, e.position
-        from jsonb_to_recordset(emit_events.events) as given (id uuid)
-        join outbox_events e on e.id = given.id
-        join webhooks w on w.is_active and e.type = any (w.events);
+        select w.id, e.id, e.subject_id, e.position from made e join webhooks w on w.is_active and e.type = any (w.events);
     if found then
         perform wake_webhooks();
     end if;
