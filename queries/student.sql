@@ -21,10 +21,10 @@ select 'section', l.id, l.class_id, l.is_active, null, null, l.capacity
 from locked l;
 
 -- name: TakenPlaces :many
--- How many students sections have in these years, without one who is about to move.
+-- How many students sections have in these years, without one who is about to move; the zero id is nobody.
 select academic_year_id, section_id, count(*) as taken from enrollments
 where status = 'active' and academic_year_id = any(@academic_year_ids::uuid[]) and section_id = any(@section_ids::uuid[])
-  and (sqlc.narg(except_student_id)::uuid is null or student_id <> sqlc.narg(except_student_id))
+  and student_id <> @except_student_id
 group by academic_year_id, section_id;
 
 -- name: TakenIdentifiers :many

@@ -836,14 +836,14 @@ func (q *Queries) TakenIdentifiers(ctx context.Context, arg TakenIdentifiersPara
 const takenPlaces = `-- name: TakenPlaces :many
 select academic_year_id, section_id, count(*) as taken from enrollments
 where status = 'active' and academic_year_id = any($1::uuid[]) and section_id = any($2::uuid[])
-  and ($3::uuid is null or student_id <> $3)
+  and student_id <> $3
 group by academic_year_id, section_id
 `
 
 type TakenPlacesParams struct {
 	AcademicYearIds []uuid.UUID
 	SectionIds      []uuid.UUID
-	ExceptStudentID *uuid.UUID
+	ExceptStudentID uuid.UUID
 }
 
 type TakenPlacesRow struct {
@@ -852,7 +852,7 @@ type TakenPlacesRow struct {
 	Taken          int64
 }
 
-// How many students sections have in these years, without one who is about to move.
+// How many students sections have in these years, without one who is about to move; the zero id is nobody.
 func (q *Queries) TakenPlaces(ctx context.Context, arg TakenPlacesParams) ([]TakenPlacesRow, error) {
 	rows, err := q.db.Query(ctx, takenPlaces, arg.AcademicYearIds, arg.SectionIds, arg.ExceptStudentID)
 	if err != nil {

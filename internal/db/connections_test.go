@@ -129,3 +129,28 @@ func TestConnections_whatIsPreparedIsForgottenWhenTablesChange(t *testing.T) {
 	assert.Equal(t, 2, read(tenants[0]))
 	assert.Equal(t, 1, read(tenants[1]))
 }
+
+// What is planned for each execution does not make the rest of a transaction so, with its triggers.
+func TestConnections_aStatementThatIsPlannedEachTimeLeavesTheOthersAlone(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	pool := s.Open(t, db.Config{MaxConns: 1})
+	const each = "-- name: Each :exec\nselect set_config('test.seen', current_setting('test.seen', true) || ' ' || current_setting('plan_cache_mode'), true) where ($1::text is null or 'a' = $1)"
+	const once = "select set_config('test.seen', coalesce(current_setting('test.seen', true), '') || ' ' || current_setting('plan_cache_mode'), true)"
+	var seen string
+	for range 2 {
+		require.NoError(t, pool.InTx(t.Context(), db.Tenant(s.tenant.ID), db.Options{}, func(ctx context.Context, _ *db.Queries) error {
+			for _, sql := range []string{once, each, once} {
+				args := []any{}
+				if sql == each {
+					args = append(args, "a")
+				}
+				if err := db.Run(ctx, sql, args...); err != nil {
+					return err
+				}
+			}
+			return db.Conn(ctx).QueryRow(ctx, "select current_setting('test.seen')").Scan(&seen)
+		}))
+		assert.Equal(t, " force_generic_plan force_custom_plan force_generic_plan", seen)
+	}
+}

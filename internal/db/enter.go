@@ -18,8 +18,19 @@ const readOnly = " read only"
 
 const commitStatement = "commit"
 
-// planEach takes back for a transaction that a plan is made once (pooler.go).
-const planEach = "select set_config('plan_cache_mode', 'force_custom_plan', true)"
+// planning says for the statements that follow in a transaction, and for those of its triggers, whether each execution is planned, or
+// what is prepared is planned once, as at first (pooler.go).
+func planning(each bool) statement {
+	mode := "force_generic_plan"
+	if each {
+		mode = "force_custom_plan"
+	}
+	return statement{sql: "select set_config('plan_cache_mode', $1, true)", args: []any{mode}}
+}
+
+func plansEach(work []statement) bool {
+	return slices.ContainsFunc(work, func(s statement) bool { return s.planEach })
+}
 
 func (o Options) begin() string {
 	if o.ReadOnly {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -28,7 +27,7 @@ type transaction struct {
 	begun     bool
 	last      *replies // of the exchange that commits
 	implicit  bool     // it is that exchange and no more
-	planEach  bool     // the server makes a plan for each execution from now on
+	planEach  bool     // the server makes a plan for each execution at the moment
 	committed bool
 	failure   error // the first of an exchange
 }
@@ -127,8 +126,8 @@ func (o Options) implicitly() bool { return o.ReadOnly && o.Isolation == ReadCom
 
 // exchange sends statements, and reads the replies to those of the opening.
 func (t *transaction) exchange(ctx context.Context, opening []step, work []statement) (*replies, error) {
-	if !t.planEach && t.line.byName && slices.ContainsFunc(work, func(s statement) bool { return s.planEach }) {
-		opening, t.planEach = append(opening, step{statement: statement{sql: planEach}, inside: true, read: executed}), true
+	if each := plansEach(work); each != t.planEach && len(work) > 0 && t.line.byName {
+		opening, t.planEach = append(opening, step{statement: planning(each), inside: true, read: executed}), each
 	}
 	all := t.together(opening, work)
 	commits := isLast(ctx)

@@ -41,7 +41,7 @@ func fullSections(batch []admission, places catalogue, taken map[seat]int64, at 
 // checkPlace is fullSections for one student who is here already, and does not stand in their own way.
 func checkPlace(ctx context.Context, q *db.Queries, places catalogue, student uuid.UUID, s seat, overbook bool) error {
 	taken, err := takenSeats(ctx, q, gendb.TakenPlacesParams{
-		AcademicYearIds: []uuid.UUID{s.year}, SectionIds: []uuid.UUID{s.section}, ExceptStudentID: &student,
+		AcademicYearIds: []uuid.UUID{s.year}, SectionIds: []uuid.UUID{s.section}, ExceptStudentID: student,
 	})
 	if err != nil {
 		return err
