@@ -82,7 +82,7 @@ select * from student_records where id = any(@ids::uuid[]);
 -- plan: status: up to 5000 rows, who have left are a few of a hundred in the order of all
 -- plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
 -- plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
-select r.* from student_records r where r.id = any(array(
+select r.* from unnest(array(
     select s.id from students s
     where (sqlc.narg(institution_id)::uuid is null or s.institution_id = sqlc.narg(institution_id))
       and (sqlc.narg(class_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = sqlc.narg(class_id))))
@@ -91,7 +91,8 @@ select r.* from student_records r where r.id = any(array(
       and (sqlc.narg(pattern)::text is null or s.search_text like lower(sqlc.narg(pattern)))
       and (sqlc.narg(after_id)::uuid is null or (s.last_name, s.first_name, s.id) > (sqlc.narg(after_last_name)::text, sqlc.narg(after_first_name)::text, sqlc.narg(after_id)))
     order by s.last_name, s.first_name, s.id limit @row_limit offset @row_offset
-))
+)) as page(id)
+join student_records r on r.id = page.id
 order by r.last_name, r.first_name, r.id;
 
 -- name: ListStudentsByAdmissionNumber :many
@@ -99,7 +100,7 @@ order by r.last_name, r.first_name, r.id;
 -- plan: status: up to 5000 rows, who have left are a few of a hundred in the order of all
 -- plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
 -- plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
-select r.* from student_records r where r.id = any(array(
+select r.* from unnest(array(
     select s.id from students s
     where (sqlc.narg(institution_id)::uuid is null or s.institution_id = sqlc.narg(institution_id))
       and (sqlc.narg(class_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = sqlc.narg(class_id))))
@@ -108,7 +109,8 @@ select r.* from student_records r where r.id = any(array(
       and (sqlc.narg(pattern)::text is null or s.search_text like lower(sqlc.narg(pattern)))
       and (sqlc.narg(after_id)::uuid is null or (s.admission_number, s.id) > (sqlc.narg(after_admission_number)::text, sqlc.narg(after_id)))
     order by s.admission_number, s.id limit @row_limit offset @row_offset
-))
+)) as page(id)
+join student_records r on r.id = page.id
 order by r.admission_number, r.id;
 
 -- name: ListStudentsByNewest :many
@@ -116,7 +118,7 @@ order by r.admission_number, r.id;
 -- plan: status: up to 5000 rows, who have left are a few of a hundred in the order of all
 -- plan: institution: up to 20000 rows, the students of an institution are looked for in the order of all
 -- plan: teacher, guardian: up to 2500 rows, the few within reach may be looked for in the order of an institution's
-select r.* from student_records r where r.id = any(array(
+select r.* from unnest(array(
     select s.id from students s
     where (sqlc.narg(institution_id)::uuid is null or s.institution_id = sqlc.narg(institution_id))
       and (sqlc.narg(class_id)::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = sqlc.narg(class_id))))
@@ -125,7 +127,8 @@ select r.* from student_records r where r.id = any(array(
       and (sqlc.narg(pattern)::text is null or s.search_text like lower(sqlc.narg(pattern)))
       and (sqlc.narg(after_id)::uuid is null or (s.created_at, s.id) < (sqlc.narg(after_created_at)::timestamptz, sqlc.narg(after_id)))
     order by s.created_at desc, s.id desc limit @row_limit offset @row_offset
-))
+)) as page(id)
+join student_records r on r.id = page.id
 order by r.created_at desc, r.id desc;
 
 -- name: CountStudents :one

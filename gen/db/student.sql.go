@@ -337,7 +337,7 @@ func (q *Queries) ListGuardians(ctx context.Context, studentID uuid.UUID) ([]Lis
 }
 
 const listStudentsByAdmissionNumber = `-- name: ListStudentsByAdmissionNumber :many
-select r.id, r.institution_id, r.user_id, r.admission_number, r.first_name, r.last_name, r.date_of_birth, r.gender, r.email, r.phone, r.aadhar_last4, r.admission_date, r.address, r.blood_group, r.custom_fields, r.status, r.version, r.search_text, r.created_at, r.updated_at, r.enrollment_id, r.enrollment_institution_id, r.academic_year_id, r.class_id, r.section_id, r.roll_number, r.started_on from student_records r where r.id = any(array(
+select r.id, r.institution_id, r.user_id, r.admission_number, r.first_name, r.last_name, r.date_of_birth, r.gender, r.email, r.phone, r.aadhar_last4, r.admission_date, r.address, r.blood_group, r.custom_fields, r.status, r.version, r.search_text, r.created_at, r.updated_at, r.enrollment_id, r.enrollment_institution_id, r.academic_year_id, r.class_id, r.section_id, r.roll_number, r.started_on from unnest(array(
     select s.id from students s
     where ($1::uuid is null or s.institution_id = $1)
       and ($2::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = $2)))
@@ -346,7 +346,8 @@ select r.id, r.institution_id, r.user_id, r.admission_number, r.first_name, r.la
       and ($5::text is null or s.search_text like lower($5))
       and ($6::uuid is null or (s.admission_number, s.id) > ($7::text, $6))
     order by s.admission_number, s.id limit $9 offset $8
-))
+)) as page(id)
+join student_records r on r.id = page.id
 order by r.admission_number, r.id
 `
 
@@ -425,7 +426,7 @@ func (q *Queries) ListStudentsByAdmissionNumber(ctx context.Context, arg ListStu
 }
 
 const listStudentsByName = `-- name: ListStudentsByName :many
-select r.id, r.institution_id, r.user_id, r.admission_number, r.first_name, r.last_name, r.date_of_birth, r.gender, r.email, r.phone, r.aadhar_last4, r.admission_date, r.address, r.blood_group, r.custom_fields, r.status, r.version, r.search_text, r.created_at, r.updated_at, r.enrollment_id, r.enrollment_institution_id, r.academic_year_id, r.class_id, r.section_id, r.roll_number, r.started_on from student_records r where r.id = any(array(
+select r.id, r.institution_id, r.user_id, r.admission_number, r.first_name, r.last_name, r.date_of_birth, r.gender, r.email, r.phone, r.aadhar_last4, r.admission_date, r.address, r.blood_group, r.custom_fields, r.status, r.version, r.search_text, r.created_at, r.updated_at, r.enrollment_id, r.enrollment_institution_id, r.academic_year_id, r.class_id, r.section_id, r.roll_number, r.started_on from unnest(array(
     select s.id from students s
     where ($1::uuid is null or s.institution_id = $1)
       and ($2::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = $2)))
@@ -434,7 +435,8 @@ select r.id, r.institution_id, r.user_id, r.admission_number, r.first_name, r.la
       and ($5::text is null or s.search_text like lower($5))
       and ($6::uuid is null or (s.last_name, s.first_name, s.id) > ($7::text, $8::text, $6))
     order by s.last_name, s.first_name, s.id limit $10 offset $9
-))
+)) as page(id)
+join student_records r on r.id = page.id
 order by r.last_name, r.first_name, r.id
 `
 
@@ -517,7 +519,7 @@ func (q *Queries) ListStudentsByName(ctx context.Context, arg ListStudentsByName
 }
 
 const listStudentsByNewest = `-- name: ListStudentsByNewest :many
-select r.id, r.institution_id, r.user_id, r.admission_number, r.first_name, r.last_name, r.date_of_birth, r.gender, r.email, r.phone, r.aadhar_last4, r.admission_date, r.address, r.blood_group, r.custom_fields, r.status, r.version, r.search_text, r.created_at, r.updated_at, r.enrollment_id, r.enrollment_institution_id, r.academic_year_id, r.class_id, r.section_id, r.roll_number, r.started_on from student_records r where r.id = any(array(
+select r.id, r.institution_id, r.user_id, r.admission_number, r.first_name, r.last_name, r.date_of_birth, r.gender, r.email, r.phone, r.aadhar_last4, r.admission_date, r.address, r.blood_group, r.custom_fields, r.status, r.version, r.search_text, r.created_at, r.updated_at, r.enrollment_id, r.enrollment_institution_id, r.academic_year_id, r.class_id, r.section_id, r.roll_number, r.started_on from unnest(array(
     select s.id from students s
     where ($1::uuid is null or s.institution_id = $1)
       and ($2::uuid is null or s.id = any(array(select e.student_id from enrollments e where e.status = 'active' and e.class_id = $2)))
@@ -526,7 +528,8 @@ select r.id, r.institution_id, r.user_id, r.admission_number, r.first_name, r.la
       and ($5::text is null or s.search_text like lower($5))
       and ($6::uuid is null or (s.created_at, s.id) < ($7::timestamptz, $6))
     order by s.created_at desc, s.id desc limit $9 offset $8
-))
+)) as page(id)
+join student_records r on r.id = page.id
 order by r.created_at desc, r.id desc
 `
 

@@ -84,6 +84,7 @@ type connection struct {
 
 	node *node
 	slot int
+	line *line
 }
 
 // acquire takes a connection for a tenant. That all are in use says nothing of the server, so it does not count for the breaker.
@@ -100,20 +101,17 @@ func (n *node) acquire(ctx context.Context, tenant uuid.UUID) (*connection, erro
 		n.slots.give(slot)
 		return nil, err
 	}
-	return &connection{Conn: conn, node: n, slot: slot}, nil
+	return &connection{Conn: conn, node: n, slot: slot, line: lineOf(conn.Conn(), n.described)}, nil
 }
-
-// line is what is known of the connection.
-func (c *connection) line() *line { return lineOf(c.Conn.Conn(), c.node.described) }
 
 // release gives the connection back. One that is not idle is closed by the pool, never handed on; so is one that has met too many
 // tenants, since PostgreSQL forgets nothing of them as long as it is open. When what is prepared on one is stale, because tables were
 // changed, it is so on all.
 func (c *connection) release(ctx context.Context) {
-	switch l := c.line(); {
-	case l.stale:
+	switch {
+	case c.line.stale:
 		c.node.reset()
-	case len(l.tenants) > c.node.mostTenants:
+	case len(c.line.tenants) > c.node.mostTenants:
 		c.close(ctx)
 	}
 	c.Release()

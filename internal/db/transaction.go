@@ -14,8 +14,9 @@ import (
 //
 //	begin, enter the scope, the first statement │ statement │ ... │ statement │ commit
 //
-// A statement that the connection has not seen before needs the tables to be in sight: begin goes before it then, on its own. And
-// commit travels with the last statement where work says which one that is (Last). So a read of one statement is one exchange.
+// A statement that is not known yet must be described where its tables are in sight: begin goes before it then, on its own. And commit
+// travels with the last statement where work says which one that is (Last). So a read of one statement is one exchange, and needs
+// neither begin nor commit (implicitly).
 type transaction struct {
 	db    *DB
 	line  *line

@@ -102,7 +102,7 @@ func (d *DB) attempt(ctx context.Context, on *node, scope Scope, opts Options, w
 		rollback(ctx, conn.Conn)
 		conn.release(ctx)
 	}()
-	t := &transaction{db: d, line: conn.line(), scope: scope, view: scope.view(), opts: opts, phase: phaseBegin}
+	t := &transaction{db: d, line: conn.line, scope: scope, view: scope.view(), opts: opts, phase: phaseBegin}
 	err = t.run(ctx, work)
 	if tx, failed := errors.AsType[*txError](err); failed && tx.phase == phaseBegin && conn.Conn.Conn().IsClosed() && ctx.Err() == nil {
 		// The server was restarted or the network broke: the other idle connections are as dead, and may be more than there are tries.

@@ -58,11 +58,6 @@ const (
 	aBatch = "100"
 )
 
-// firstState is the state of the first session as it is in session_states once it is not over (prepareView).
-const firstState = `(select concat_ws(' ', u.xmin, coalesce((select f.xmin::text from second_factors f where f.user_id = u.id), '-'),
-	(select version from role_changes), s.factor_at, current_setting('rollcall.require_mfa', true))
-	from sessions s join users u on u.id = s.user_id order by s.id limit 1)`
-
 // values are by "Query.parameter" or "parameter".
 var values = map[string][]string{
 	"row_limit":  {aPage},
@@ -124,7 +119,7 @@ var values = map[string][]string{
 	"HoldSession.token_hash":               {"(select s.token_hash from sessions s join users u on u.id = s.user_id order by s.id limit 1)"},
 	"HoldSession.transport":                {"(select s.transport from sessions s join users u on u.id = s.user_id order by s.id limit 1)"},
 	"HoldSession.used_within_seconds":      {"1e9"},
-	"HoldSession.state":                    {firstState},
+	"HoldSession.state":                    {"(select state from session_states order by id limit 1)"},
 	"CreateSession.token_hash":             {"sha256('a new session')"},
 	"RotateSession.new_hash":               {"sha256('another token')"},
 	"RotateSession.old_hash":               {"(select token_hash from sessions s where s.user_id = a.user_id limit 1)"},

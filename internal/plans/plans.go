@@ -110,6 +110,9 @@ func (m *measurement) prepare(ctx context.Context, raw db.Raw) error {
 	if err != nil {
 		return err
 	}
+	if err := reviveSession(ctx, raw); err != nil {
+		return err
+	}
 	if m.arguments, err = resolver.resolveAll(ctx, raw, m.result.Queries); err != nil {
 		return err
 	}
@@ -220,10 +223,17 @@ func (m *measurement) prepareView(ctx context.Context, raw db.Raw, v view) error
 	if v.name != viewAll {
 		return nil
 	}
-	// HoldSession fails for one that is over, as all of a made-up tenant are.
+	return reviveSession(ctx, raw)
+}
+
+// reviveSession makes the first session live, in this transaction: HoldSession fails for one that is over, as all of a made-up tenant are.
+func reviveSession(ctx context.Context, raw db.Raw) error {
 	_, err := raw.Exec(ctx, `update sessions set ended_at = null, expires_at = now() + interval '1 hour', last_used_at = now()
 		where id = (select id from sessions order by id limit 1)`)
-	return err
+	if err != nil {
+		return fmt.Errorf("make a session live: %w", err)
+	}
+	return nil
 }
 
 // fillRegistry puts many tenants into the registry, until this transaction is rolled back.

@@ -80,8 +80,8 @@ select w.name as "Schema", w.oid is null as "Missing", coalesce(obj_description(
 	coalesce(w.oid in (select relnamespace from unaudited), false) as "Triggers"
 from wanted w`
 
-// lookAt says what schemas of tenants lack, in their order.
-func lookAt(ctx context.Context, conn *pgx.Conn, schemas ...string) ([]shortfall, error) {
+// lookAt says what schemas of tenants lack, by their names.
+func lookAt(ctx context.Context, conn *pgx.Conn, schemas ...string) (map[string]shortfall, error) {
 	var of, roles []string
 	for _, schema := range schemas {
 		for _, role := range rolesOf(schema) {
@@ -96,7 +96,11 @@ func lookAt(ctx context.Context, conn *pgx.Conn, schemas ...string) ([]shortfall
 	if err != nil {
 		return nil, fmt.Errorf("look at what schemas lack: %w", err)
 	}
-	return found, nil
+	byName := make(map[string]shortfall, len(found))
+	for _, s := range found {
+		byName[s.Schema] = s
+	}
+	return byName, nil
 }
 
 // rolesOf are the roles of a tenant's schema: its own, which sees all rows, and the limited ones, which see what their transaction may.

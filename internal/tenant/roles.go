@@ -52,12 +52,13 @@ func (s *lockedSchema) complete(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, role := range found[0].Grants {
+	lacks := found[s.name]
+	for _, role := range lacks.Grants {
 		if err := s.grantTo(ctx, quote(role)); err != nil {
 			return fmt.Errorf("grant on schema %s: %w", s.name, err)
 		}
 	}
-	if !found[0].Policies {
+	if !lacks.Policies {
 		return nil
 	}
 	if err := s.exec(ctx, "select "+quote(s.name)+".protect_rows()"); err != nil {

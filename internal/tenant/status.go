@@ -72,7 +72,7 @@ func (m *Migrator) tenantStatuses(ctx context.Context, conn *pgx.Conn, tenants [
 			return nil, err
 		}
 		for i, t := range some {
-			statuses[i].Slug, statuses[i].Lacks = t.Slug, shortfalls[i].words()
+			statuses[i].Slug, statuses[i].Lacks = t.Slug, shortfalls[names[i]].words()
 		}
 		all = append(all, statuses...)
 	}
