@@ -43,9 +43,10 @@ type database struct {
 }
 
 // parameters: the rest of the machine should disturb as little as it can, and no disk be waited for. All three are measured
-// so, and a slow disk would only make them more alike. Nor does a statement start workers, as the service has it in any case.
+// so, and a slow disk would only make them more alike. Nor does a statement start workers, as the service has it in any case. What is
+// lost when the machine fails can be made again.
 var parameters = map[string]string{
-	"synchronous_commit": "off", "autovacuum": "off", "shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "1h",
+	"synchronous_commit": "off", "fsync": "off", "autovacuum": "off", "shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "1h",
 	"max_connections": "200", "max_parallel_workers_per_gather": "0",
 }
 

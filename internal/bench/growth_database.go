@@ -68,9 +68,10 @@ func (d *database) tenantStages(ctx context.Context, sizes []int, out io.Writer)
 
 func slugOf(n int) string { return fmt.Sprintf("%s-%d", slug, n) }
 
-// makeTenants makes those from a number to another. Nobody is connected afterwards: a copy is made next.
+// makeTenants makes those from a number to another. Nobody is connected afterwards: a copy is made next. A connection is not kept for
+// the next tenant: what it has planned for the ones before would be looked through for each of its tables.
 func makeTenants(ctx context.Context, url string, from, to int, size large.Size) error {
-	pool, err := db.Open(ctx, db.Config{URL: url, MaxConns: 2})
+	pool, err := db.Open(ctx, db.Config{URL: url, MaxConns: 2, MaxTenants: 1})
 	if err != nil {
 		return err
 	}

@@ -5,13 +5,12 @@ import (
 
 	"github.com/jackc/pgx/v5/pgtype"
 	openapi_types "github.com/oapi-codegen/runtime/types"
-	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 )
 
 // RegisterTypes makes a connection read what the generated queries scan into: ids, without a detour over their text, the API's dates,
 // and times in UTC.
 func RegisterTypes(m *pgtype.Map) {
-	pgxuuid.Register(m)
+	registerID(m)
 	registerDate(m)
 	registerUTC(m)
 }

@@ -45,6 +45,7 @@ func (d *detector) beforeConnect(ctx context.Context, config *pgx.ConnConfig) er
 	// start workers for a handful; and one request should not take the processors of others.
 	config.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	config.RuntimeParams["max_parallel_workers_per_gather"] = "0"
+	config.RuntimeParams["jit"] = "off" // nor is any statement so long that compiling it would pay
 	return nil
 }
 

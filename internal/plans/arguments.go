@@ -171,7 +171,7 @@ var values = map[string][]string{
 	"CreatePublication.reason":             {"'A correction'"},
 	"CreatePublication.published_by":       {"a.teacher_id"},
 	"CreateReportCards.publication_id":     {"(select u.id from exam_publications u where u.exam_id = " + anExam + " limit 1)"},
-	"CreateReportCards.student_id":         {"(select s.id from students s where s.institution_id <> a.institution_id limit 1)"},
+	"CreateReportCards.student_id":         {"(select s.id from students s where not exists (select from report_cards c where c.student_id = s.id and c.exam_id = " + anExam + ") limit 1)"},
 	"CreateReportCards.version":            {"9"},
 	"ListReportCards.version":              {"null", "1"},
 	"CountReportCards.version":             {"null", "1"},

@@ -108,3 +108,12 @@ func TestMeasure_wantsATenantWithStudents(t *testing.T) {
 	_, err := plans.Measure(t.Context(), d.DB, d.Tenant(t, "empty").ID, plans.Options{})
 	require.ErrorContains(t, err, "rollcall seed")
 }
+
+func TestMeasure_saysThatATenantIsTooSmall(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	id := d.Tenant(t, "small").ID
+	require.NoError(t, large.Fill(t.Context(), d.DB, id, large.Size{Students: 20, Years: 2, AttendanceDays: 1}, nil))
+	_, err := plans.Measure(t.Context(), d.DB, id, plans.Options{})
+	require.ErrorContains(t, err, "too few rows to find arguments among")
+}

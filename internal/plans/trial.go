@@ -43,11 +43,20 @@ type trial struct {
 
 const probe = "rollcall_plans_probe"
 
+// notNull is the SQLSTATE of a row without a value that it must have.
+const notNull = "23502"
+
+// errTooSmall is a tenant whose rows have no value for an argument.
+var errTooSmall = errors.New("the tenant has too few rows to find arguments among; measure one of some thousand students (`rollcall seed` makes such)")
+
 // run measures a query with each of its argument lists.
 func (t trial) run(ctx context.Context, q Query, all []set) ([]Reading, error) {
 	var readings []Reading
 	for _, group := range byVariant(q, all) {
 		more, err := t.runVariant(ctx, q, group)
+		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == notNull {
+			err = fmt.Errorf("%w: there is no %s for it", errTooSmall, pg.ColumnName)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("query %s (%s), seen by %s: %w", q.Name, group.sets[0].label, t.view, err)
 		}

@@ -44,8 +44,9 @@ func (s shortfall) words() (lacks []string) {
 	return lacks
 }
 
-// lacking looks at many schemas at once: pg_class has no index by schema. It is asked instead of granting every time, which would
-// rewrite the catalogue for every table. Of the audit trail a role may have too much, and only the tenant's own reads it.
+// lacking looks at many schemas, or at one among thousands: it finds their tables by what depends on them, since pg_class has no index
+// by schema, and counts instead of asking what exists, which PostgreSQL would look up for the tables of all tenants. It is asked instead
+// of granting every time, which would rewrite the catalogue for every table. Of the audit trail a role may have too much, and only the tenant's own reads it.
 // Which tables are audited, and that each has two triggers, is said in schema/tenant/00009_audit.sql.
 const lacking = `
 with wanted as (
@@ -55,7 +56,10 @@ with wanted as (
 		select from pg_catalog.pg_auth_members m join pg_catalog.pg_roles u on u.oid = m.member where m.roleid = p.oid and u.rolname = current_user) as granted
 	from unnest($2::text[], $3::text[]) as r (schema, name) join wanted w on w.name = r.schema left join pg_catalog.pg_roles p on p.rolname = r.name
 ), tables as (
-	select c.oid, c.relnamespace, c.relname, c.relkind, c.relrowsecurity, c.relispartition from pg_catalog.pg_class c join wanted w on w.oid = c.relnamespace
+	select c.oid, c.relnamespace, c.relname, c.relkind, c.relrowsecurity, c.relispartition
+	from wanted w
+	join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_namespace'::regclass and d.refobjid = w.oid and d.classid = 'pg_catalog.pg_class'::regclass
+	join pg_catalog.pg_class c on c.oid = d.objid
 	where c.relkind in ('r', 'p', 'v', 'm') and c.relname <> '` + versionTable + `'
 ), ungranted as (
 	select r.schema, r.name from roles r where not has_schema_privilege(r.oid, r.namespace, 'usage')
@@ -65,9 +69,9 @@ with wanted as (
 		else not has_table_privilege(r.oid, c.oid, 'select') end
 ), unprotected as (
 	select c.relnamespace from tables c where c.relrowsecurity and (
-		not exists (select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polname = 'all_rows')
-		or not exists (select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polname = 'of_institution')
-		and exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'institution_id'))
+		1 > (select count(*) from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polname = 'all_rows')
+		or 1 > (select count(*) from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polname = 'of_institution')
+		and 1 = (select count(*) from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'institution_id'))
 ), unaudited as (
 	select c.relnamespace from tables c where c.relkind in ('r', 'p') and not c.relispartition
 	and coalesce(obj_description(c.oid, 'pg_class'), '') !~ '^audit: none, because '

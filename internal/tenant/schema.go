@@ -81,8 +81,7 @@ func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read DATABASE_URL (it should be like postgres://user:password@host:5432/database): %w", err)
 	}
-	config.RuntimeParams["application_name"] = applicationName
-	config.RuntimeParams["search_path"] = "" // every name is written with its schema
+	setMigrationParameters(config.RuntimeParams, "") // every name is written with its schema
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database%s: %w", advice(err), err)
@@ -212,11 +211,13 @@ func openSQL(url, schemaName string) (*sql.DB, error) {
 	return pool, nil
 }
 
-// setMigrationParameters says who migrates, where, and how long it waits for a lock.
+// setMigrationParameters says who migrates, where, and how long it waits for a lock. In a catalogue of thousands of tables whose
+// statistics are behind, PostgreSQL would compile a question for longer than it takes to answer it.
 func setMigrationParameters(parameters map[string]string, searchPath string) {
 	parameters["application_name"] = applicationName
 	parameters["search_path"] = searchPath
 	parameters["lock_timeout"] = fmt.Sprint(lockTimeout.Milliseconds())
+	parameters["jit"] = "off"
 }
 
 // exec runs a statement without a result.

@@ -83,6 +83,32 @@ func TestDeliver_nothingOfATransactionThatWasRolledBack(t *testing.T) {
 	assert.Empty(t, in.all())
 }
 
+func TestDeliver_nothingOfAnEventThatIsWrittenWhileItsWebhookIsDeleted(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	d, _ := s.deliverer(webhook.NewTargets(loopback()))
+	in := newSink(t, accept)
+	id, _ := s.subscribe(in.URL, admitted)
+	s.inTenant(func(ctx context.Context, q *db.Queries) error {
+		require.NoError(t, outbox.Emit(ctx, q, event(admitted, uuid.New(), 1)))
+		s.inTenant(func(ctx context.Context, q *db.Queries) error { // waits for nobody
+			deleted, err := q.DeleteWebhook(ctx, id)
+			require.EqualValues(t, 1, deleted)
+			return err
+		})
+		return nil
+	})
+	require.EqualValues(t, 1, s.count("status = 'pending'"), "the delivery was written after those of the webhook were deleted")
+	require.NoError(t, d.Run(t.Context(), s.tenant.ID))
+	assert.Empty(t, in.all())
+	assert.EqualValues(t, 0, dbtest.Value[int64](t, s.Database, "select count(*) from control.webhook_wakeups"), "nobody looks again")
+	s.inTenant(func(ctx context.Context, q *db.Queries) error {
+		_, err := q.DeleteOldEvents(ctx, time.Now().Add(time.Hour), 100)
+		return err
+	})
+	assert.EqualValues(t, 0, s.count("true"), "it goes with its event")
+}
+
 // Two instances, a receiver that fails a third of the time in three ways, and events of the same students all the while.
 func TestDeliver_atLeastOnceAndInOrderForEachStudentWhateverFails(t *testing.T) {
 	t.Parallel()
