@@ -18,6 +18,8 @@ import (
 const (
 	// connectTimeout bounds making one connection, unless the URL says connect_timeout.
 	connectTimeout = 3 * time.Second
+	// fewStatements go through pgx's own caches of statements, whose memory is taken in advance; what transactions run does not (exchange.go).
+	fewStatements = 16
 	// pingTimeout bounds a sign of life: of a connection that was idle, and of the server.
 	pingTimeout = time.Second
 )
@@ -43,8 +45,10 @@ func openNode(ctx context.Context, url string, config Config, breaker *resilienc
 	if n.config, err = poolConfig(url, config); err != nil {
 		return nil, err
 	}
+	forSlot := n.config.Copy()
+	forSlot.ConnConfig.StatementCacheCapacity, forSlot.ConnConfig.DescriptionCacheCapacity = fewStatements, fewStatements
 	for range config.MaxConns {
-		slot, err := pgxpool.NewWithConfig(ctx, n.config.Copy())
+		slot, err := pgxpool.NewWithConfig(ctx, forSlot.Copy())
 		if err != nil {
 			n.close()
 			return nil, fmt.Errorf("make the connection pool: %w", err)
