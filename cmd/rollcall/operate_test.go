@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,9 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metricsql"
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
+	grafana "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -200,6 +204,24 @@ func TestOperate_alertsAndDashboardNameWhatTheServiceReports(t *testing.T) {
 			assert.True(t, used[family], "%s is neither in the dashboard nor in an alert", family)
 		}
 	}
+}
+
+func TestOperate_theDashboardIsOneOfGrafanas(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/operate/grafana.json")
+	require.NoError(t, err)
+	plugins.RegisterDefaultPlugins() // the kinds of panels and of queries
+	d, faults := readDashboard(text)
+	assert.Empty(t, faults, "neither a field too many nor one too few")
+	require.NoError(t, d.Validate())
+	require.NotEmpty(t, d.Panels)
+	_, faults = readDashboard(bytes.Replace(text, []byte(`"displayMode"`), []byte(`"display"`), 1))
+	assert.Len(t, faults, 2)
+}
+
+func readDashboard(text []byte) (d grafana.Dashboard, faults cog.BuildErrors) { //nolint:staticcheck // the model before v2, which every Grafana reads
+	errors.As(d.UnmarshalJSONStrict(text), &faults) // an empty list is an error too
+	return d, faults
 }
 
 func TestOperate_theCheckOfExpressionsFindsWhatIsNotThere(t *testing.T) {
