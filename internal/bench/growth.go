@@ -49,6 +49,7 @@ type stage struct {
 	axis     axis
 	size     int // students in the tenant, or tenants
 	database string
+	original string // that it is a copy of
 	school   school
 	slugs    []string
 	tokens   []string
@@ -130,7 +131,7 @@ func (d *database) grow(ctx context.Context, o options, key string, s *stage) (s
 		return sample, err
 	}
 	begin := time.Now()
-	service, err := startService(ctx, &on, o.rollcall, key, o.clients)
+	service, err := startService(ctx, &on, o.rollcall, key)
 	if err != nil {
 		return sample, err
 	}

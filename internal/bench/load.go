@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -16,9 +15,9 @@ import (
 type loadOrder struct {
 	Work     string        `json:"work"`
 	URL      string        `json:"url"`
-	Tokens   []string      `json:"tokens"` // one of them for each request
+	Tokens   []string      `json:"tokens"` // one after the other, one for each request
 	Clients  int           `json:"clients"`
-	Warm     time.Duration `json:"warm"`
+	Warm     time.Duration `json:"warm"` // at least; each token has had some turns then
 	Duration time.Duration `json:"duration"`
 	School   school        `json:"school"`
 }
@@ -46,9 +45,8 @@ func runLoad(in io.Reader, out io.Writer) error {
 		return err
 	}
 	a := newAttack(order, w)
-	warm := a.run(order.Warm)
-	if warm.Unexpected > 0 {
-		return fmt.Errorf("%s while warming up: %s", w.name, warm.Sample)
+	if err := a.warm(order); err != nil {
+		return err
 	}
 	answers := json.NewEncoder(out)
 	if err := answers.Encode("warm"); err != nil {
@@ -67,6 +65,7 @@ func runLoad(in io.Reader, out io.Writer) error {
 
 // attack is a closed loop: each client has one connection, and sends the next request when it has the answer.
 type attack struct {
+	sent     *atomic.Int64
 	work     work
 	workers  uint64
 	client   *http.Client // one for all runs, so that its connections stay
@@ -76,20 +75,33 @@ type attack struct {
 const requestTimeout = 10 * time.Second
 
 func newAttack(o loadOrder, w work) attack {
-	var sent atomic.Int64
+	sent := &atomic.Int64{}
 	return attack{
-		work: w, workers: uint64(o.Clients),
+		sent: sent, work: w, workers: uint64(o.Clients),
 		client: &http.Client{Timeout: requestTimeout, Transport: &http.Transport{MaxConnsPerHost: o.Clients, MaxIdleConnsPerHost: o.Clients, DisableCompression: true}},
 		targeter: func(t *vegeta.Target) error {
-			*t = w.target(o.School, int(sent.Add(1)))
+			n := int(sent.Add(1))
+			*t = w.target(o.School, n)
 			t.URL = o.URL + t.URL
 			if t.Header == nil {
 				t.Header = http.Header{}
 			}
-			t.Header.Set("Authorization", "Bearer "+o.Tokens[rand.IntN(len(o.Tokens))]) //nolint:gosec // not a secret
+			t.Header.Set("Authorization", "Bearer "+o.Tokens[n%len(o.Tokens)])
 			return nil
 		},
 	}
+}
+
+// turnsToWarm is how often each tenant is asked before anything is measured: most of them meet most of their connections.
+const turnsToWarm = 3
+
+func (a attack) warm(o loadOrder) error {
+	for first := true; first || a.sent.Load() < int64(turnsToWarm*len(o.Tokens)); first = false {
+		if warm := a.run(o.Warm); warm.Unexpected > 0 {
+			return fmt.Errorf("%s while warming up: %s", a.work.name, warm.Sample)
+		}
+	}
+	return nil
 }
 
 func (a attack) run(d time.Duration) loadReport {

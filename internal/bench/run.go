@@ -67,7 +67,7 @@ func (s *session) begin(ctx context.Context) (err error) {
 	if s.key, err = newKey(); err != nil {
 		return err
 	}
-	service, err := startService(ctx, d, s.options.rollcall, s.key, s.options.clients)
+	service, err := startService(ctx, d, s.options.rollcall, s.key)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (s *session) start(ctx context.Context, p party) (*web, error) {
 	if p == theFloor {
 		return startFloor(ctx, s.floor)
 	}
-	return startService(ctx, s.database, s.options.rollcall, s.key, s.options.clients)
+	return startService(ctx, s.database, s.options.rollcall, s.key)
 }
 
 func (s *session) samplePgbench(ctx context.Context, w work) (sample, error) {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -33,24 +34,23 @@ type web struct {
 	input   io.Closer // whose end ends the floor
 }
 
-// startService starts rollcall serve with everything on, but the limits of what one client may do. Periodic tasks run
+// startService starts rollcall serve with everything on, and as it is without any setting, but for the rate limits. Periodic tasks run
 // elsewhere: they would work on what all three have written.
-func startService(ctx context.Context, d *database, program, key string, clients int) (*web, error) {
+func startService(ctx context.Context, d *database, program, key string) (*web, error) {
 	log, err := os.Create(d.logFile("rollcall"))
 	if err != nil {
 		return nil, fmt.Errorf("keep the log: %w", err)
 	}
 	defer func() { _ = log.Close() }()
-	room := strconv.Itoa(2 * clients)
 	command := exec.CommandContext(ctx, program, "serve")
 	command.Env = []string{
 		"ROLLCALL_ADDR=127.0.0.1:0", "DATABASE_URL=" + d.url(d.name), "ROLLCALL_DATABASE_CONNECTIONS=" + strconv.Itoa(conns),
-		"ROLLCALL_ENCRYPTION_KEY=" + key, "ROLLCALL_RATE_LIMIT_SCALE=1000000", "ROLLCALL_MAX_REQUESTS=" + room, "ROLLCALL_MAX_TENANT_REQUESTS=" + room,
+		"ROLLCALL_ENCRYPTION_KEY=" + key, "ROLLCALL_RATE_LIMIT_SCALE=1000000",
 		"ROLLCALL_JOBS=off", "ROLLCALL_DRAIN_DELAY=0s", "ROLLCALL_METRICS_ADDR=127.0.0.1:0",
 	}
-	for _, name := range []string{"GOGC", "GOMEMLIMIT"} { // to measure what they do
-		if value, set := os.LookupEnv(name); set {
-			command.Env = append(command.Env, name+"="+value)
+	for _, variable := range os.Environ() { // to measure what they do
+		if strings.HasPrefix(variable, "ROLLCALL_") || strings.HasPrefix(variable, "GO") {
+			command.Env = append(command.Env, variable)
 		}
 	}
 	command.Stderr = log
