@@ -61,8 +61,8 @@ ROLLCALL_DRAIN_DELAY, listening; requests in flight are finished. All variables:
 }
 
 // garbage is how much of it may come together before it is collected, as a percentage of what is in use (GOGC). In use are some
-// 10 MiB, so Go's own 100 would have a busy service collect fifty times a second; much more than this would take it beyond 60 MiB.
-const garbage = 150
+// 10 MiB, so Go's own 100 would have a busy service collect dozens of times a second; much more than this would take it beyond 60 MiB.
+const garbage = 140
 
 // collectLater has the program collect garbage less often, unless the operator says how often.
 func collectLater() {

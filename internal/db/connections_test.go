@@ -154,3 +154,13 @@ func TestConnections_aStatementThatIsPlannedEachTimeLeavesTheOthersAlone(t *test
 		assert.Equal(t, " force_generic_plan force_custom_plan force_generic_plan", seen)
 	}
 }
+
+func TestConnections_planOnceAndNeitherCompileNorStartWorkers(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	var settings string
+	require.NoError(t, s.run(t.Context(), s.DB, db.ReadOnly, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, "select concat_ws(' ', current_setting('plan_cache_mode'), current_setting('jit'), current_setting('max_parallel_workers_per_gather'))").Scan(&settings)
+	}))
+	assert.Equal(t, "force_generic_plan off 0", settings)
+}
