@@ -155,12 +155,14 @@ func TestConnections_aStatementThatIsPlannedEachTimeLeavesTheOthersAlone(t *test
 	}
 }
 
-func TestConnections_planOnceAndNeitherCompileNorStartWorkers(t *testing.T) {
+func TestConnections_neitherCompileNorStartWorkersAndPlanOnceWhatIsPrepared(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
-	var settings string
-	require.NoError(t, s.run(t.Context(), s.DB, db.ReadOnly, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, "select concat_ws(' ', current_setting('plan_cache_mode'), current_setting('jit'), current_setting('max_parallel_workers_per_gather'))").Scan(&settings)
-	}))
-	assert.Equal(t, "force_generic_plan off 0", settings)
+	for url, want := range map[string]string{s.URL: "off 0 force_generic_plan", s.Pooled(t): "off 0 auto"} {
+		var settings string
+		require.NoError(t, s.run(t.Context(), s.Open(t, db.Config{URL: url}), db.ReadOnly, func(ctx context.Context, conn *pgx.Conn) error {
+			return conn.QueryRow(ctx, "select concat_ws(' ', current_setting('jit'), current_setting('max_parallel_workers_per_gather'), current_setting('plan_cache_mode'))").Scan(&settings)
+		}))
+		assert.Equal(t, want, settings, url)
+	}
 }
