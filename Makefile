@@ -106,7 +106,7 @@ bench: build ## Measure the service against a Go floor and pgbench; the figures 
 	@bin/bench-run -write docs/performance.md -plot docs/performance.svg $(BENCHFLAGS)
 
 .PHONY: growth
-growth: build ## Measure what more rows and more tenants cost; the figures go into docs/scale.md (about an hour: it makes 2,000,000 students and 1,000 tenants)
+growth: build ## Measure what more rows and more tenants cost; the figures go into docs/scale.md (some forty minutes the first time: it makes 2,000,000 students and 1,000 tenants)
 	@CGO_ENABLED=0 go build -trimpath -o bin/bench-run ./internal/bench
 	@bin/bench-run growth -write docs/scale.md -plot docs/growth.svg $(GROWTHFLAGS)
 

@@ -43,16 +43,16 @@ func startService(ctx context.Context, d *database, program, key string) (*web, 
 	}
 	defer func() { _ = log.Close() }()
 	command := exec.CommandContext(ctx, program, "serve")
-	command.Env = []string{
-		"ROLLCALL_ADDR=127.0.0.1:0", "DATABASE_URL=" + d.url(d.name), "ROLLCALL_DATABASE_CONNECTIONS=" + strconv.Itoa(conns),
-		"ROLLCALL_ENCRYPTION_KEY=" + key, "ROLLCALL_RATE_LIMIT_SCALE=1000000",
-		"ROLLCALL_JOBS=off", "ROLLCALL_DRAIN_DELAY=0s", "ROLLCALL_METRICS_ADDR=127.0.0.1:0",
-	}
 	for _, variable := range os.Environ() { // to measure what they do
 		if strings.HasPrefix(variable, "ROLLCALL_") || strings.HasPrefix(variable, "GO") {
 			command.Env = append(command.Env, variable)
 		}
 	}
+	command.Env = append(command.Env,
+		"ROLLCALL_ADDR=127.0.0.1:0", "DATABASE_URL="+d.url(d.name), "ROLLCALL_DATABASE_CONNECTIONS="+strconv.Itoa(conns),
+		"ROLLCALL_ENCRYPTION_KEY="+key, "ROLLCALL_RATE_LIMIT_SCALE=1000000",
+		"ROLLCALL_JOBS=off", "ROLLCALL_DRAIN_DELAY=0s", "ROLLCALL_METRICS_ADDR=127.0.0.1:0",
+	)
 	command.Stderr = log
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := command.Start(); err != nil {
