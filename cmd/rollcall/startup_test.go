@@ -46,7 +46,8 @@ func TestServe_startAsksTheDatabaseNoMoreForMoreTenants(t *testing.T) {
 	d := dbtest.New(t)
 	none := startTrips(t, d)
 	addTenants(t, d, 12)
-	assert.Equal(t, none, startTrips(t, d))
+	// What hears of sessions that end connects beside the start, and may have done so or not when the others are counted.
+	assert.InDelta(t, none, startTrips(t, d), 4, "not one for each tenant")
 	assert.Less(t, none, int64(30))
 }
 
