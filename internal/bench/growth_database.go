@@ -21,8 +21,8 @@ func (d *database) rowStage(ctx context.Context, students int, out io.Writer) (*
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{axis: theRows, size: students, database: "growth_" + name, school: school{Size: size}, slugs: []string{slug}}
-	return s, d.replace(ctx, s.database, name)
+	s := &stage{axis: theRows, size: students, original: name, database: "growth_" + name, school: school{Size: size}, slugs: []string{slug}}
+	return s, d.replace(ctx, s.database, s.original)
 }
 
 // tenantStages are databases with more and more small tenants: copies of what is made if one of them is not there.

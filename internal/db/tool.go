@@ -72,6 +72,9 @@ func (d *DB) Vacuum(ctx context.Context, tenant uuid.UUID) error {
 	if err != nil {
 		return fmt.Errorf("list the tables: %w", err)
 	}
+	if len(tables) == 0 {
+		return nil // without a name it would be the whole database
+	}
 	// One statement: at its end PostgreSQL reads the catalogue of all tenants, once.
 	if _, err := conn.Exec(ctx, "vacuum (analyze) "+strings.Join(tables, ", ")); err != nil {
 		return fmt.Errorf("vacuum: %w", err)

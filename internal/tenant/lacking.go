@@ -44,10 +44,10 @@ func (s shortfall) words() (lacks []string) {
 	return lacks
 }
 
-// lacking looks at many schemas, or at one among thousands: it finds their tables by what depends on them, since pg_class has no index
-// by schema, and counts instead of asking what exists, which PostgreSQL would look up for the tables of all tenants. It is asked instead
-// of granting every time, which would rewrite the catalogue for every table. Of the audit trail a role may have too much, and only the tenant's own reads it.
-// Which tables are audited, and that each has two triggers, is said in schema/tenant/00009_audit.sql.
+// lacking looks at many schemas, or at one among thousands: it finds a schema's tables by pg_depend, since pg_class has no index by
+// schema, and counts instead of asking what exists, which PostgreSQL would look up for the tables of all tenants. It is asked instead
+// of granting every time, which would rewrite the catalogue for every table. Of the audit trail a role may have too much, and only the
+// tenant's own reads it. Which tables are audited, and that each has two triggers, is said in schema/tenant/00009_audit.sql.
 const lacking = `
 with wanted as (
 	select w.name, n.oid from unnest($1::text[]) as w (name) left join pg_catalog.pg_namespace n on n.nspname = w.name
